@@ -1,0 +1,355 @@
+"""The adversarial autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from skaae._base import BaseAdversarialAutoencoder
+from skaae._compat import HasMethods, Interval, StrOptions
+from skaae._device import PRECISION_NAMES, new_generator, random_seed
+from skaae._latent import Latent
+from skaae.divergences import DIVERGENCES, Divergence, as_divergence
+from skaae.losses import LOSSES, ReconstructionLoss
+from skaae.networks import DECODERS, ENCODERS
+from skaae.posteriors import POSTERIORS, Posterior, as_posterior
+from skaae.priors import PRIORS, as_prior
+
+
+class AdversarialAutoencoder(BaseAdversarialAutoencoder):
+    r"""Nonlinear dimensionality reduction to a prior of your choice, with a way back and samples.
+
+    An encoder q(z|x) and a decoder p(x|z) are trained to minimise
+
+    .. math:: E[-\log p(x|z)] + w \, D(q(z) \| p(z)), \qquad q(z) = E_x[q(z|x)],
+
+    so that codes of the data are distributed as the prior p(z). Then ``transform`` encodes,
+    ``inverse_transform`` decodes, and ``sample`` decodes draws from the prior.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Dimension of a code.
+    prior : str, Prior, distribution, array or object with ``sample``, default="normal"
+        p(z): ``"normal"``, ``"uniform"``, ``"gaussian_mixture"``, ``"swiss_roll"``,
+        ``"categorical"``; an object of :mod:`skaae.priors`; a frozen :mod:`scipy.stats` or a
+        :mod:`torch.distributions` distribution; an array of codes, drawn from with replacement;
+        or any object with ``sample``.
+    divergence : str or Divergence, default="jensen_shannon"
+        D: ``"jensen_shannon"`` (the paper's adversary), ``"kullback_leibler"``,
+        ``"reverse_kullback_leibler"``, ``"pearson"``, ``"wasserstein"``, ``"mmd"``,
+        ``"sliced_wasserstein"``, ``"posterior_kl"`` (the variational autoencoder's), or an
+        object of :mod:`skaae.divergences`.
+    divergence_weight : float or "auto", default="auto"
+        The weight w. ``"auto"`` is a constant of the divergence times the reconstruction loss of
+        the best constant row, which makes the balance independent of the number of columns;
+        with ``"posterior_kl"`` it is 1.
+    posterior : str or Posterior, default="deterministic"
+        q(z|x): ``"deterministic"``, ``"gaussian"``, ``"universal"``, ``"hierarchical"`` or an
+        object of :mod:`skaae.posteriors`.
+    reconstruction_loss : {"squared_error", "bernoulli"} or ReconstructionLoss, \
+            default="squared_error"
+        -log p(x|z). Columns are scaled for the first and left alone for the second, which takes
+        values in [0, 1].
+    hidden_layer_sizes : sequence of int, default=(512, 512)
+        Hidden layers of the encoder; the decoder has them in reverse order.
+    encoder, decoder : {"mlp", "convolutional"}, callable or nn.Module, default=None
+        Networks of your own: a callable ``(n_inputs, n_outputs) -> nn.Module``, or a module,
+        which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`.
+    learning_rate : float, default=0.001
+        Of encoder and decoder; falls to zero along half a cosine.
+    batch_size : int or "auto", default="auto"
+        ``"auto"`` is an eighth of the rows, at least 64 and at most 256.
+    max_iter : int, default=None
+        Epochs. None counts steps too: 20 epochs, but at least 1,500 and at most 4,000 steps
+        unless rows would be seen fewer than three times.
+    weight_decay : float, default=1000.0
+        Decay of the networks' weights, divided by the number of rows: what keeps networks from
+        learning 150 rows by heart. The linear path is not decayed.
+    input_noise : float, default=0.3
+        Standard deviation of noise on the encoder's input in training, in the networks' units.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their reconstruction and their distance from the prior
+        stop improving, and keep the best state.
+    validation_fraction : float, default=0.1
+        Share of rows to hold out with `early_stopping`. Without it, from 2,000 rows on, at most
+        1,000 rows are set aside to measure ``prior_match_``.
+    n_iter_no_change : int, default=10
+        Looks at held-out rows (one an epoch, but 50 steps apart at least) without improvement
+        before training stops.
+    tol : float, default=1e-4
+        Improvement that counts, in shares of the data's variation.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last fitted weights.
+    device : str or torch.device, default="auto"
+        ``"auto"`` takes CUDA, then MPS, then the CPU.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of matrix products in training. ``"auto"`` takes bfloat16 where the hardware multiplies
+        it natively and layers are large.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random in ``fit``. Neither NumPy's nor PyTorch's global generator is
+        read or moved; None draws a seed from the operating system.
+    verbose : int, default=0
+        1 logs a line an epoch to the logger ``skaae``, or to standard output if it has no handler.
+
+    Attributes
+    ----------
+    model_ : AutoencoderModel
+        The networks: ``model_.encoder``, ``model_.decoder``, ``model_.discriminators``.
+    history_ : list of dict
+        Every loss of every epoch.
+    n_iter_ : int
+        Epochs trained.
+    best_iter_ : int
+        Epoch whose state was kept.
+    prior_match_ : PriorMatch
+        How well codes meet the prior, beside what two samples of the prior give.
+    n_samples_seen_ : int
+        Rows that the model was trained on, over all calls of ``partial_fit``.
+    device_ : torch.device
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where `X` has column names.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, for an unknown name, a size that is not positive, NaN or too few rows, a prior
+        whose dimension is not `n_components`, a network of the wrong shape, or parts that do not
+        fit together. A fitted estimator then stays as it was.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skaae import AdversarialAutoencoder
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> aae = AdversarialAutoencoder(n_components=2, max_iter=200, random_state=0).fit(X)
+    >>> aae.transform(X).shape
+    (150, 2)
+    >>> aae.inverse_transform([[0.0, 0.0]]).shape
+    (1, 4)
+    >>> aae.sample(5, random_state=0).shape
+    (5, 4)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "prior": [
+            StrOptions(set(PRIORS)),
+            HasMethods("sample"),
+            HasMethods("rvs"),
+            "array-like",
+        ],
+        "divergence": [StrOptions(set(DIVERGENCES)), Divergence],
+        "divergence_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "posterior": [StrOptions(set(POSTERIORS)), Posterior],
+        "reconstruction_loss": [StrOptions(set(LOSSES)), ReconstructionLoss],
+        "hidden_layer_sizes": ["array-like"],
+        "encoder": [StrOptions(set(ENCODERS)), callable, None],
+        "decoder": [StrOptions(set(DECODERS)), callable, None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str, torch.device],
+        "precision": [StrOptions(PRECISION_NAMES)],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        divergence_weight: float | str = "auto",
+        posterior: str | Posterior = "deterministic",
+        reconstruction_loss: str | ReconstructionLoss = "squared_error",
+        hidden_layer_sizes: Sequence[int] = (512, 512),
+        encoder: Any = None,
+        decoder: Any = None,
+        learning_rate: float = 1e-3,
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        input_noise: float = 0.3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.prior = prior
+        self.divergence = divergence
+        self.divergence_weight = divergence_weight
+        self.posterior = posterior
+        self.reconstruction_loss = reconstruction_loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.encoder = encoder
+        self.decoder = decoder
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.weight_decay = weight_decay
+        self.input_noise = input_noise
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _latents(self, seed: int) -> tuple[Latent, ...]:
+        latent = Latent.create(
+            "code",
+            self.n_components,
+            prior=as_prior(self.prior),
+            posterior=as_posterior(self.posterior),
+            divergence=as_divergence(self.divergence),
+            seed=seed,
+        )
+        return (latent,)
+
+    def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
+        """Train encoder and decoder on the rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            In any units; at least two rows.
+        y : Ignored
+            Present because a Pipeline passes it to every step.
+
+        Returns
+        -------
+        self : AdversarialAutoencoder
+        """
+        self._fit(X)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
+        """Train for one pass over `X`, going on from the last call.
+
+        The first call settles the scaling of the columns, so let its rows be typical. The learning
+        rate stays at `learning_rate`. Where ``prior_match_`` is of interest, see
+        :func:`skaae.metrics.prior_match`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        self : AdversarialAutoencoder
+        """
+        self._partial_fit(X)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the mean code E[z|x] of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            In the prior's units; float32 if `X` is, else float64.
+        """
+        check_is_fitted(self)
+        return self._encode(self._validated(X, reset=False))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Return the decoder's mean E[x|z] for each code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, in the prior's units.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            In the data's units; float32 if the codes are, else float64.
+        """
+        return self._decode(self._validated_codes(X))
+
+    def sample(
+        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Return new rows: codes drawn from the prior, decoded to their mean.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            A seed gives the same rows again; None draws afresh.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the data's units and dtype.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
+        # Drawn on the CPU, so that a seed gives the same codes on every device.
+        generator = new_generator(random_seed(random_state))
+        codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator))
+        return self._decode(codes.numpy().astype(self._output_dtype))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        r"""Return the mean log-likelihood of rows given their codes, up to a constant.
+
+        .. math:: \frac{1}{n} \sum_i \log p(x_i | z_i) + \text{const}, \qquad z_i = E[z | x_i]
+
+        With squared error it is minus half the squared distance of row and reconstruction in the
+        networks' units; with Bernoulli minus the cross-entropy in nats. Higher is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        return -float(self._row_losses(self._validated(X, reset=False)).mean())

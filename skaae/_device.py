@@ -1,0 +1,251 @@
+"""Where computation runs: device, precision, random generators, arrays in blocks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+DEVICE_NAMES = {"auto", "cpu", "cuda", "mps"}
+PRECISION_NAMES = {"auto", "float32", "bfloat16"}
+
+# Below this many weights in the widest layer, casting to bfloat16 costs more than it saves.
+_BFLOAT16_MIN_WEIGHTS = 2**15
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the device to train on; ``"auto"`` takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    ValueError
+        If PyTorch does not know the device or does not see one on this machine.
+    """
+    if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device must be 'auto' or a name that torch.device accepts, got {device!r}."
+        ) from error
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(resolved.type, True):
+        raise ValueError(
+            f"device={device!r} was asked for, but PyTorch sees no such device here. "
+            "Use device='auto' to take the fastest one there is."
+        )
+    return resolved
+
+
+def resolve_precision(precision: str, device: torch.device, n_weights: int) -> torch.dtype | None:
+    """Return the dtype of matrix products in training, or None for plain float32.
+
+    ``"auto"`` takes bfloat16 where the hardware multiplies it natively and the largest layer
+    (`n_weights` weights) is large enough to gain from it.
+    """
+    if precision == "float32":
+        return None
+    if precision == "bfloat16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and _cpu_multiplies_bfloat16()
+    return torch.bfloat16 if native and n_weights >= _BFLOAT16_MIN_WEIGHTS else None
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # The public API tells AVX-512 and AMX apart by name only, hence the two private questions.
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question, lambda: False)() for question in questions)
+
+
+def random_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return a seed; None asks the operating system, so no global generator is moved."""
+    if random_state is None:
+        return secrets.randbits(31)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def new_generator(seed: int | None = None, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator of our own, seeded by the operating system where `seed` is None."""
+    return torch.Generator(device).manual_seed(secrets.randbits(31) if seed is None else seed)
+
+
+def _dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: torch.Generator,
+    mask_ndim: int | None = None,
+) -> Tensor:
+    if not training or p == 0.0:
+        return input
+    shape = input.shape if mask_ndim is None else input.shape[:mask_ndim]
+    mask = torch.rand(shape, generator=generator, device=input.device) >= p
+    mask = mask.reshape(*shape, *[1] * (input.ndim - len(shape)))
+    return input * mask / (1.0 - p)
+
+
+def _channel_dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: torch.Generator,
+) -> Tensor:
+    return _dropout(input, p, training, generator=generator, mask_ndim=2)
+
+
+def _draw_like(
+    draw: Callable, like: Tensor, *, generator: torch.Generator, dtype=None, **_: Any
+) -> Tensor:
+    return draw(like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator)
+
+
+class ScopedRandomness(TorchFunctionMode):
+    """Send every random draw of PyTorch in this block and thread to one generator.
+
+    Weight initialisation, ``torch.distributions`` and dropout read PyTorch's global generator
+    and most offer no other. The mode adds ``generator=`` to their calls instead of seeding the
+    global one, so the caller's random stream stays untouched and threads do not meet.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        Where the draws come from.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae._device import ScopedRandomness, new_generator
+    >>> before = torch.get_rng_state()
+    >>> with ScopedRandomness(new_generator(0)):
+    ...     layer = torch.nn.Linear(3, 2)
+    >>> bool((torch.get_rng_state() == before).all())
+    True
+    """
+
+    _TAKES_GENERATOR: ClassVar[frozenset] = frozenset(
+        {
+            torch.bernoulli,
+            torch.binomial,
+            torch.multinomial,
+            torch.normal,
+            torch.poisson,
+            torch.rand,
+            torch.randint,
+            torch.randn,
+            torch.randperm,
+            torch._sample_dirichlet,
+            torch._standard_gamma,
+            Tensor.bernoulli,
+            Tensor.bernoulli_,
+            Tensor.cauchy_,
+            Tensor.exponential_,
+            Tensor.geometric_,
+            Tensor.log_normal_,
+            Tensor.multinomial,
+            Tensor.normal_,
+            Tensor.random_,
+            Tensor.uniform_,
+        }
+    )
+    # These offer no generator (in every version supported).
+    _REPLACED: ClassVar[dict[Callable, Callable]] = {
+        torch.rand_like: partial(_draw_like, torch.rand),
+        torch.randn_like: partial(_draw_like, torch.randn),
+        functional.dropout: _dropout,
+        functional.dropout1d: _channel_dropout,
+        functional.dropout2d: _channel_dropout,
+        functional.dropout3d: _channel_dropout,
+    }
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in self._REPLACED:
+            return self._REPLACED[func](*args, **kwargs, generator=self.generator)
+        # Composite functions, those of torch.nn.init among them, arrive as a whole and bring an
+        # argument `generator` along where they have one.
+        takes_generator = func in self._TAKES_GENERATOR or "generator" in kwargs
+        if takes_generator and kwargs.get("generator") is None:
+            kwargs = {**kwargs, "generator": self.generator}
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def evaluation(module: torch.nn.Module) -> Iterator[None]:
+    """Hold `module` in evaluation mode and without gradients inside the block."""
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(was_training)
+
+
+def inference_dtype(X: np.ndarray, device: torch.device) -> torch.dtype:
+    """Return the dtype to infer in: float64 for float64 rows on a CPU, else float32.
+
+    float32 sums differ with the size of the batch, so a row's code would depend on its company.
+    """
+    exact = X.dtype == np.float64 and device.type == "cpu"
+    return torch.float64 if exact else torch.float32
+
+
+def apply_in_batches(
+    function: Callable[[Tensor], Tensor],
+    X: np.ndarray,
+    *,
+    n_outputs: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    batch_size: int = 2048,
+) -> np.ndarray:
+    """Return ``function`` of the rows of `X`, computed in blocks, as an array of X's dtype.
+
+    Parameters
+    ----------
+    function : callable
+        Maps a tensor of shape (n_rows, n_features) to one of shape (n_rows, n_outputs).
+    X : ndarray of shape (n_samples, n_features)
+    n_outputs : int
+    dtype, device
+        What `function` computes in and on.
+    batch_size : int, default=2048
+        Rows in a block; bounds the memory that is used beside `X` and the result.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, n_outputs)
+    """
+    result = np.empty((X.shape[0], n_outputs), dtype=X.dtype)
+    for start in range(0, X.shape[0], batch_size):
+        rows = slice(start, start + batch_size)
+        block = torch.as_tensor(np.array(X[rows]), dtype=dtype, device=device)
+        result[rows] = function(block).cpu().numpy()
+    return result

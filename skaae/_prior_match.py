@@ -1,0 +1,157 @@
+"""How well the aggregated posterior q(z) meets the prior p(z)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from skaae._device import evaluation, new_generator
+from skaae._model import AutoencoderModel
+
+_N_PROJECTIONS = 128
+_N_REFERENCES = 8
+_MAX_ROWS = 10_000
+
+# A mismatch is called clear when it is both far above what chance gives and large in itself:
+# 0.2 standard deviations of the prior, averaged over directions.
+_CLEAR_RATIO = 3.0
+_CLEAR_DISTANCE = 0.2
+# Codes that keep less than this share of the prior's deviation in some direction have collapsed.
+_COLLAPSED_SPREAD = 0.1
+
+
+@dataclass(frozen=True)
+class PriorMatch:
+    """Distance of codes from the prior, beside the same distance of two prior samples.
+
+    Attributes
+    ----------
+    distance : float
+        Sliced Wasserstein-1 distance of codes drawn from q(z) and codes drawn from p(z), in
+        standard deviations of the prior.
+    reference : float
+        The same for two samples of the prior of the same size, averaged over repetitions: what a
+        perfect match gives.
+    spread : float
+        Smallest standard deviation of the codes in any direction, as a share of the prior's:
+        1 is perfect, 0 is collapse.
+    n_samples : int
+        Size of each sample.
+    held_out : bool
+        Whether the rows took no part in training.
+    """
+
+    distance: float
+    reference: float
+    spread: float
+    n_samples: int
+    held_out: bool
+
+    @property
+    def ratio(self) -> float:
+        """Distance / reference; about 1 is a perfect match."""
+        return self.distance / self.reference if self.reference > 0.0 else float("inf")
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the codes leave some direction of the prior all but unused."""
+        return self.spread < _COLLAPSED_SPREAD
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether the codes are clearly not distributed as the prior."""
+        return self.ratio > _CLEAR_RATIO and self.distance > _CLEAR_DISTANCE
+
+
+def sliced_distance(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
+    """Return the Wasserstein-1 distance along `directions`, averaged over them.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (n_samples, n_components)
+        Of the same number of rows.
+    directions : Tensor of shape (n_components, n_directions)
+        Of unit length.
+
+    Returns
+    -------
+    distance : Tensor of shape ()
+    """
+    ours, theirs = (a @ directions).sort(dim=0).values, (b @ directions).sort(dim=0).values
+    return (ours - theirs).abs().mean()
+
+
+def random_directions(n_components: int, n_directions: int, generator: torch.Generator) -> Tensor:
+    """Return random unit vectors as columns, shape (n_components, n_directions)."""
+    directions = torch.randn(
+        n_components, n_directions, generator=generator, device=generator.device
+    )
+    return directions / directions.norm(dim=0)
+
+
+def measure_prior_match(
+    model: AutoencoderModel, x: Tensor, *, seed: int, held_out: bool
+) -> PriorMatch:
+    """Return how well the codes of rows `x` (in the networks' units) meet the prior."""
+    generator = new_generator(seed, x.device)
+    x = x[:_MAX_ROWS]
+    with evaluation(model):
+        blocks = [model.encode(block, generator) for block in x.split(2048)]
+    codes = torch.cat(
+        [torch.cat([sample.codes for sample in samples], dim=1) for samples in blocks]
+    )
+    directions = random_directions(codes.shape[1], _N_PROJECTIONS, generator)
+    prior_codes = model.sample_prior(len(codes), generator)
+    distance = sliced_distance(codes, prior_codes, directions)
+    reference = torch.stack(
+        [
+            sliced_distance(
+                model.sample_prior(len(codes), generator),
+                model.sample_prior(len(codes), generator),
+                directions,
+            )
+            for _ in range(_N_REFERENCES)
+        ]
+    ).mean()
+    return PriorMatch(
+        distance.item(), reference.item(), _spread(codes, prior_codes), len(codes), held_out
+    )
+
+
+def _spread(codes: Tensor, prior_codes: Tensor) -> float:
+    """Return the smallest ratio of standard deviations of codes and prior over directions."""
+    ours, theirs = (
+        torch.cov(rows.T.double().cpu(), correction=0).reshape(rows.shape[1], -1)
+        for rows in (codes, prior_codes)
+    )
+    # A prior on the simplex has no spread along the diagonal: leave such directions out.
+    values, vectors = torch.linalg.eigh(theirs)
+    kept = values > 1e-6 * values.max()
+    whitening = vectors[:, kept] / values[kept].sqrt()
+    ratios = torch.linalg.eigvalsh(whitening.T @ ours @ whitening)
+    return float(ratios.min().clamp_min(0.0).sqrt())
+
+
+def warn_if_mismatched(match: PriorMatch, name: str) -> None:
+    """Raise a ConvergenceWarning that says what to change where codes clearly miss the prior."""
+    figures = (
+        f"sliced Wasserstein distance {match.distance:.3f} where two samples of the prior give "
+        f"{match.reference:.3f}; smallest spread {match.spread:.2f} of the prior's"
+    )
+    if match.collapsed:
+        advice = (
+            "The codes have collapsed: they leave a direction of the prior unused. Lower "
+            "n_components, lower divergence_weight, or train longer (max_iter)"
+        )
+    elif match.mismatched:
+        advice = (
+            "The codes do not follow the prior, so samples will not look like the data. Raise "
+            "divergence_weight, train longer (max_iter), or try divergence='mmd'"
+        )
+    else:
+        return
+    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=5)

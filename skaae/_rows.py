@@ -1,0 +1,36 @@
+"""Rows on their way into training: scaled, on the device, measured against a constant."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skaae._scaling import ColumnScaling
+from skaae.losses import ReconstructionLoss
+
+_BLOCK = 8192
+
+
+def fit_scaling(loss: ReconstructionLoss, X: np.ndarray) -> ColumnScaling:
+    """Return the scaling of the columns of `X` that `loss` asks for."""
+    return ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
+
+
+def resident_rows(X: np.ndarray, scaling: ColumnScaling, device: torch.device) -> Tensor:
+    """Return the rows in the networks' units, on the device.
+
+    float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
+    """
+    x = torch.empty(X.shape, dtype=torch.float32, device=device)
+    for start in range(0, len(X), _BLOCK):
+        block = torch.as_tensor(np.array(X[start : start + _BLOCK]))
+        x[start : start + _BLOCK] = scaling.forward(block)
+    return x
+
+
+def constant_loss(loss: ReconstructionLoss, x: Tensor) -> float:
+    """Return the loss of the best constant row: what no code at all would give."""
+    outputs = loss.link(x.mean(dim=0, keepdim=True))
+    total = sum(float(loss(outputs.expand(len(b), -1), b).sum()) for b in x.split(_BLOCK))
+    return max(total / len(x), 1e-6)

@@ -1,0 +1,206 @@
+r"""f-divergences, estimated by a discriminator on one template."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+
+from torch import Tensor
+from torch.nn import functional
+
+from skaae.divergences._base import AdversarialDivergence
+
+
+class FDivergence(AdversarialDivergence):
+    r"""f-divergence of the codes from the prior.
+
+    .. math:: D_f(q \| p) = \int p(z) f\!\left(\frac{q(z)}{p(z)}\right) dz
+        \ge E_q[T(v(z))] - E_p[f^*(T(v(z)))]
+
+    The discriminator :math:`v` maximises the right side, the encoder minimises its only term
+    that depends on the codes. A subclass gives :math:`T`, which maps the discriminator's output
+    into the domain of the convex conjugate :math:`f^*`, and :math:`f^*(T(v))`.
+
+    References
+    ----------
+    S. Nowozin, B. Cseke, R. Tomioka, *f-GAN: Training Generative Neural Samplers using
+    Variational Divergence Minimization*, 2016.
+    """
+
+    @abstractmethod
+    def activation(self, v: Tensor) -> Tensor:
+        """Return T(v)."""
+
+    @abstractmethod
+    def conjugate(self, v: Tensor) -> Tensor:
+        """Return f*(T(v))."""
+
+    def encoder_objective(self, v: Tensor) -> Tensor:
+        """Return what the encoder minimises at each code: T(v), unless a case knows better."""
+        return self.activation(v)
+
+    def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
+        """Return minus the bound, averaged over both samples."""
+        bound = self.activation(discriminator(codes)).mean()
+        return self.conjugate(discriminator(prior_codes)).mean() - bound
+
+    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+        """Return the bound's term in the codes."""
+        return self.encoder_objective(discriminator(sample.codes)).mean()
+
+
+class JensenShannon(FDivergence):
+    r"""Jensen-Shannon divergence, the paper's adversary; the default.
+
+    .. math:: f(r) = r \log r - (r + 1) \log \tfrac{r + 1}{2}, \qquad T(v) = \log(2 \sigma(v))
+
+    The discriminator is a logistic regression of "code" against "prior". The encoder minimises
+    the non-saturating :math:`-\log(1 - \sigma(v))`, whose gradient does not vanish where the
+    discriminator is sure.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Units of the discriminator's hidden layers.
+    learning_rate : float, default=0.001
+        Of the discriminator's optimiser.
+    n_discriminator_steps : int, default=1
+        Discriminator updates before each update of the autoencoder.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a parameter is out of its range.
+
+    References
+    ----------
+    I. Goodfellow et al., *Generative Adversarial Nets*, 2014.
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015.
+
+    Examples
+    --------
+    >>> from skaae.divergences import JensenShannon
+    >>> JensenShannon(hidden_layer_sizes=(64,)).build_discriminator(2)[0]
+    Linear(in_features=2, out_features=64, bias=True)
+    """
+
+    auto_weight = 0.3
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Return log(2 sigmoid(v))."""
+        return math.log(2.0) + functional.logsigmoid(v)
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """Return -log(2 - exp(T(v)))."""
+        return functional.softplus(v) - math.log(2.0)
+
+    def encoder_objective(self, v: Tensor) -> Tensor:
+        """Return the non-saturating -log(1 - sigmoid(v))."""
+        return functional.softplus(v)
+
+
+class KullbackLeibler(FDivergence):
+    r"""Kullback-Leibler divergence of the codes from the prior, KL(q || p).
+
+    .. math:: f(r) = r \log r, \qquad T(v) = 1 + v, \qquad f^*(t) = e^{t - 1}
+
+    It punishes codes where the prior has none. Parameters are those of
+    :class:`JensenShannon`.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a parameter is out of its range.
+
+    References
+    ----------
+    S. Nowozin et al., *f-GAN*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import KullbackLeibler
+    >>> KullbackLeibler().conjugate(torch.zeros(1))
+    tensor([1.])
+    """
+
+    auto_weight = 0.3
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Return 1 + v."""
+        return 1.0 + v
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """Return exp(v)."""
+        return v.exp()
+
+
+class ReverseKullbackLeibler(FDivergence):
+    r"""Kullback-Leibler divergence of the prior from the codes, KL(p || q).
+
+    .. math:: f(r) = -\log r, \qquad T(v) = -e^{-v}, \qquad f^*(t) = -1 - \log(-t)
+
+    It punishes parts of the prior that no code reaches. Parameters are those of
+    :class:`JensenShannon`.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a parameter is out of its range.
+
+    References
+    ----------
+    S. Nowozin et al., *f-GAN*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import ReverseKullbackLeibler
+    >>> ReverseKullbackLeibler().activation(torch.zeros(1))
+    tensor([-1.])
+    """
+
+    auto_weight = 0.3
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Return -exp(-v)."""
+        return -(-v).exp()
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """Return v - 1."""
+        return v - 1.0
+
+
+class Pearson(FDivergence):
+    r"""Pearson's chi-squared divergence of the codes from the prior.
+
+    .. math:: f(r) = (r - 1)^2, \qquad T(v) = v, \qquad f^*(t) = t^2 / 4 + t
+
+    Parameters are those of :class:`JensenShannon`.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a parameter is out of its range.
+
+    References
+    ----------
+    S. Nowozin et al., *f-GAN*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import Pearson
+    >>> Pearson().conjugate(torch.tensor([2.0]))
+    tensor([3.])
+    """
+
+    auto_weight = 0.3
+
+    def activation(self, v: Tensor) -> Tensor:
+        """Return v."""
+        return v
+
+    def conjugate(self, v: Tensor) -> Tensor:
+        """Return v**2 / 4 + v."""
+        return 0.25 * v.square() + v

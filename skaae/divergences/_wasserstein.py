@@ -1,0 +1,81 @@
+"""The Wasserstein distance, through a critic with bounded slope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import ClassVar
+
+import torch
+
+from skaae._compat import Interval
+from skaae.divergences._base import AdversarialDivergence
+
+
+class Wasserstein(AdversarialDivergence):
+    r"""Wasserstein-1 distance of codes and prior, with gradient penalty.
+
+    .. math:: W_1(q, p) = \max_{|v|_L \le 1} E_q[v(z)] - E_p[v(z)]
+
+    The critic maximises it less ``gradient_penalty`` times
+    :math:`E[(|\nabla v(\hat z)| - 1)^2]` on lines :math:`\hat z` between codes and prior codes.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Units of the critic's hidden layers.
+    learning_rate : float, default=0.001
+        Of the critic's optimiser.
+    n_discriminator_steps : int, default=3
+        Critic updates before each update of the autoencoder.
+    gradient_penalty : float, default=10.0
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a parameter is out of its range.
+
+    References
+    ----------
+    I. Gulrajani et al., *Improved Training of Wasserstein GANs*, 2017.
+
+    Examples
+    --------
+    >>> from skaae.divergences import Wasserstein
+    >>> Wasserstein(gradient_penalty=1.0)
+    Wasserstein(gradient_penalty=1.0)
+    """
+
+    auto_weight = 0.3
+    _parameter_constraints: ClassVar[dict] = {
+        **AdversarialDivergence._parameter_constraints,
+        "gradient_penalty": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (256, 256),
+        *,
+        learning_rate: float = 1e-3,
+        n_discriminator_steps: int = 3,
+        gradient_penalty: float = 10.0,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            learning_rate=learning_rate,
+            n_discriminator_steps=n_discriminator_steps,
+        )
+        self.gradient_penalty = gradient_penalty
+
+    def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
+        """Return minus the distance, plus the penalty."""
+        share = torch.rand(len(codes), 1, generator=generator, device=codes.device)
+        between = (share * codes + (1.0 - share) * prior_codes).requires_grad_(True)
+        (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+        penalty = (slope.square().sum(dim=1).add(1e-12).sqrt() - 1.0).square().mean()
+        distance = discriminator(codes).mean() - discriminator(prior_codes).mean()
+        return self.gradient_penalty * penalty - distance
+
+    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+        """Return the critic's mean over the codes."""
+        return discriminator(sample.codes).mean()

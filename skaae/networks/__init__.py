@@ -1,0 +1,98 @@
+"""Networks: which function the encoder, the decoder and the discriminator are."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skaae.networks._convolutional import ConvolutionalDecoder, ConvolutionalEncoder
+from skaae.networks._mlp import ACTIVATIONS, MLP, LinearPathNetwork
+
+#: The names that `encoder=` accepts.
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": MLP,
+    "convolutional": ConvolutionalEncoder,
+}
+
+#: The names that `decoder=` accepts.
+DECODERS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": MLP,
+    "convolutional": ConvolutionalDecoder,
+}
+
+#: Builders whose networks draw nothing at random once they are built.
+OWN_BUILDERS = (MLP, ConvolutionalEncoder, ConvolutionalDecoder)
+
+
+def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.Module:
+    """Return a new, checked network.
+
+    Parameters
+    ----------
+    builder : callable or nn.Module
+        ``(n_inputs, n_outputs) -> nn.Module``. A module is copied, so that the caller's own is
+        not trained in place.
+    n_inputs, n_outputs : int
+        Columns in and out.
+    role : str
+        The parameter it came from, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the network does not map (n_samples, n_inputs) to (n_samples, n_outputs).
+    TypeError
+        If the builder does not answer an ``nn.Module``.
+    """
+    if isinstance(builder, nn.Module):
+        network = copy.deepcopy(builder)
+    else:
+        network = builder(n_inputs, n_outputs)
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            f"{role}: expected the builder to return a torch.nn.Module, got "
+            f"{type(network).__name__}."
+        )
+    _check_shapes(network, n_inputs, n_outputs, role)
+    return network
+
+
+def _check_shapes(network: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:
+    """Raise ValueError where `network` does not map `n_inputs` to `n_outputs` columns."""
+    parameter = next(network.parameters(), None)
+    like = torch.zeros(()) if parameter is None else parameter
+    rows = torch.zeros(2, n_inputs, dtype=like.dtype, device=like.device)
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            outputs = network(rows)
+    except Exception as error:
+        raise ValueError(
+            f"{role}: the network failed on rows of {n_inputs} columns: {error}"
+        ) from error
+    finally:
+        network.train(was_training)
+    shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+    if shape != (2, n_outputs):
+        raise ValueError(
+            f"{role}: the network was to map (2, {n_inputs}) to (2, {n_outputs}), but answered "
+            f"{shape}."
+        )
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "DECODERS",
+    "ENCODERS",
+    "MLP",
+    "OWN_BUILDERS",
+    "ConvolutionalDecoder",
+    "ConvolutionalEncoder",
+    "LinearPathNetwork",
+    "build_network",
+]

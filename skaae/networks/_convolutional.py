@@ -1,0 +1,186 @@
+"""Convolutional networks for rows that are images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skaae.networks._mlp import check_layer_sizes
+
+
+def _image_shape(
+    image_shape: Sequence[int] | None, n_columns: int, *, exact: bool = True
+) -> tuple[int, int, int]:
+    """Return (height, width, channels); None is a square grey or colour image.
+
+    Unless `exact`, rows may have further columns past those of the image.
+    """
+    if image_shape is None:
+        for channels in (1, 3):
+            side = math.isqrt(n_columns // channels)
+            if side * side * channels == n_columns:
+                return side, side, channels
+        raise ValueError(
+            f"image_shape=None: expected rows that are square grey or colour images, got "
+            f"{n_columns} columns. Pass image_shape=(height, width) or (height, width, channels)."
+        )
+    shape = check_layer_sizes(image_shape, "image_shape")
+    shape = (*shape, 1) if len(shape) == 2 else shape
+    n_pixels = math.prod(shape)
+    if len(shape) != 3 or n_pixels > n_columns or (exact and n_pixels != n_columns):
+        raise ValueError(
+            f"image_shape: expected (height, width) or (height, width, channels) with a product "
+            f"of {n_columns}, the number of columns, got {tuple(image_shape)}."
+        )
+    return shape
+
+
+class _ToImage(nn.Module):
+    def __init__(self, height: int, width: int, channels: int) -> None:
+        super().__init__()
+        self.shape = (height, width, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), *self.shape).permute(0, 3, 1, 2)
+
+
+class _JoinedEncoder(nn.Module):
+    """An image through convolutions, further columns past it around them, both to a head."""
+
+    def __init__(self, trunk: nn.Module, n_pixels: int, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk, self.n_pixels, self.head = trunk, n_pixels, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.trunk(x[:, : self.n_pixels])
+        return self.head(torch.cat([features, x[:, self.n_pixels :]], dim=1))
+
+
+class _Crop(nn.Module):
+    """Cut an image to its size and flatten it, channels last as NumPy images are."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        cut = x[:, :, : self.height, : self.width]
+        return cut.permute(0, 2, 3, 1).flatten(1)
+
+
+def _halved(size: int, n_times: int) -> int:
+    for _ in range(n_times):
+        size = (size + 1) // 2
+    return size
+
+
+class _Convolutional(BaseEstimator):
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": ["array-like", None],
+        "channels": ["array-like"],
+    }
+
+    def __init__(
+        self, image_shape: Sequence[int] | None = None, *, channels: Sequence[int] = (32, 64)
+    ) -> None:
+        self.image_shape = image_shape
+        self.channels = channels
+
+    def _checked_channels(self) -> tuple[int, ...]:
+        self._validate_params()
+        return check_layer_sizes(self.channels, "channels")
+
+
+class ConvolutionalEncoder(_Convolutional):
+    """Strided convolutions, then a linear layer; rows are images flattened as NumPy does.
+
+    Columns past those of `image_shape` (the noise of a universal posterior) join at the linear
+    layer.
+
+    Parameters
+    ----------
+    image_shape : tuple (height, width) or (height, width, channels), default=None
+        None takes rows for square images, grey or colour.
+    channels : sequence of int, default=(32, 64)
+        Channels after each convolution; each halves height and width.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if the shape does not fit the number of columns.
+
+    References
+    ----------
+    A. Radford, L. Metz, S. Chintala, *Unsupervised Representation Learning with Deep
+    Convolutional Generative Adversarial Networks*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.networks import ConvolutionalEncoder
+    >>> ConvolutionalEncoder((8, 8, 3))(192, 2)(torch.zeros(5, 192)).shape
+    torch.Size([5, 2])
+    """
+
+    def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
+        """Return a new network from `n_inputs` columns of pixels to `n_outputs` columns."""
+        channels = self._checked_channels()
+        height, width, depth = _image_shape(self.image_shape, n_inputs, exact=False)
+        n_pixels = height * width * depth
+        layers: list[nn.Module] = [_ToImage(height, width, depth)]
+        for size in channels:
+            layers += [nn.Conv2d(depth, size, 3, stride=2, padding=1), nn.ReLU()]
+            depth = size
+        area = _halved(height, len(channels)) * _halved(width, len(channels))
+        trunk = nn.Sequential(*layers, nn.Flatten())
+        head = nn.Linear(depth * area + n_inputs - n_pixels, n_outputs)
+        return _JoinedEncoder(trunk, n_pixels, head)
+
+
+class ConvolutionalDecoder(_Convolutional):
+    """A linear layer, then transposed convolutions, the mirror of the encoder.
+
+    Parameters
+    ----------
+    image_shape : tuple (height, width) or (height, width, channels), default=None
+        None takes rows for square images, grey or colour.
+    channels : sequence of int, default=(32, 64)
+        As for the encoder; used from last to first.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if the shape does not fit the number of columns.
+
+    References
+    ----------
+    A. Radford, L. Metz, S. Chintala, *Unsupervised Representation Learning with Deep
+    Convolutional Generative Adversarial Networks*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.networks import ConvolutionalDecoder
+    >>> ConvolutionalDecoder((8, 8, 3))(2, 192)(torch.zeros(5, 2)).shape
+    torch.Size([5, 192])
+    """
+
+    def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
+        """Return a new network from `n_inputs` columns to `n_outputs` columns of pixels."""
+        channels = self._checked_channels()
+        height, width, depth = _image_shape(self.image_shape, n_outputs)
+        rows, columns = _halved(height, len(channels)), _halved(width, len(channels))
+        first = channels[-1] if channels else depth
+        layers: list[nn.Module] = [
+            nn.Linear(n_inputs, first * rows * columns),
+            nn.Unflatten(1, (first, rows, columns)),
+        ]
+        for source, target in zip(channels[::-1], (*channels[-2::-1], depth)):
+            layers += [nn.ReLU(), nn.ConvTranspose2d(source, target, 4, stride=2, padding=1)]
+        layers.append(_Crop(height, width))
+        return nn.Sequential(*layers)

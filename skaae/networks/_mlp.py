@@ -1,0 +1,122 @@
+"""Multilayer perceptrons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skaae._compat import StrOptions
+
+#: The names that `activation=` accepts.
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def check_layer_sizes(sizes: Sequence[int], name: str) -> tuple[int, ...]:
+    """Return `sizes` as a tuple of positive ints, or raise ValueError."""
+    sizes = tuple(sizes)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(f"{name}: expected a sequence of positive integers, got {sizes}.")
+    return sizes
+
+
+class LinearPathNetwork(nn.Module):
+    """A network beside a linear map, their outputs added.
+
+    The network starts at zero, so that the whole starts as the linear map, which
+    ``set_linear_path`` can make a principal component analysis.
+    """
+
+    def __init__(self, network: nn.Sequential, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.network = network
+        self.linear = nn.Linear(n_inputs, n_outputs)
+        for parameter in network[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return network(x) + linear(x)."""
+        return self.network(x) + self.linear(x)
+
+    @torch.no_grad()
+    def set_linear_path(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the linear map; outputs (and inputs) past those of `weight` start at zero."""
+        self.linear.weight.zero_()
+        self.linear.bias.zero_()
+        self.linear.weight[: weight.shape[0], : weight.shape[1]] = weight
+        self.linear.bias[: bias.shape[0]] = bias
+
+
+class MLP(BaseEstimator):
+    r"""Multilayer perceptron, with a linear path from input to output.
+
+    .. math:: f(x) = A x + b + W_L \, a(W_{L-1} \ldots a(W_1 x))
+
+    The linear path starts as the principal component analysis of the training rows and the rest
+    at zero: training begins where PCA ends.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(512, 512)
+        Units of each hidden layer; empty leaves the linear path alone.
+    activation : {"relu", "leaky_relu", "silu", "tanh"}, default="relu"
+    linear_path : bool, default=True
+        Whether there is a linear path.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if a size is not a positive integer or the activation is unknown.
+
+    References
+    ----------
+    G. Hinton, R. Salakhutdinov, *Reducing the Dimensionality of Data with Neural Networks*, 2006.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.networks import MLP
+    >>> MLP((16,))(4, 2)(torch.zeros(3, 4)).shape
+    torch.Size([3, 2])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "linear_path": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (512, 512),
+        *,
+        activation: str = "relu",
+        linear_path: bool = True,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.linear_path = linear_path
+
+    def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
+        """Return a new network from `n_inputs` to `n_outputs` columns."""
+        self._validate_params()
+        sizes = check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
+        layers: list[nn.Module] = []
+        width = n_inputs
+        for size in sizes:
+            layers += [nn.Linear(width, size), ACTIVATIONS[self.activation]()]
+            width = size
+        layers.append(nn.Linear(width, n_outputs))
+        network = nn.Sequential(*layers)
+        if not self.linear_path:
+            return network
+        return LinearPathNetwork(network, n_inputs, n_outputs)

@@ -1,0 +1,271 @@
+"""Distributions of other libraries, arrays and users' objects, as priors."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.metaestimators import available_if
+from torch import Tensor
+
+from skaae._device import ScopedRandomness
+from skaae.priors._base import Prior
+
+
+def _as_codes(values: Any, n_samples: int, n_components: int, source: str) -> Tensor:
+    codes = torch.as_tensor(np.asarray(values, dtype=np.float32))
+    if codes.shape != (n_samples, n_components):
+        raise ValueError(
+            f"The prior {source} drew codes of shape {tuple(codes.shape)} where "
+            f"({n_samples}, {n_components}) was expected: its dimension has to be the "
+            f"estimator's n_components={n_components}."
+        )
+    return codes
+
+
+def _numpy_seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device).item())
+
+
+def _has_log_density(prior: Any) -> bool:
+    return prior._density_name() is not None
+
+
+class EmpiricalPrior(Prior):
+    """Codes drawn with replacement from the rows of an array.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_codes, n_components)
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if the array is empty, not finite, or of another width than the codes.
+
+    Examples
+    --------
+    >>> from skaae.priors import EmpiricalPrior
+    >>> EmpiricalPrior([[1.0, 2.0]]).sample(2, 2)
+    tensor([[1., 2.],
+            [1., 2.]])
+    """
+
+    def __init__(self, codes) -> None:
+        self.codes = codes
+
+    def check(self, n_components: int) -> None:
+        """Raise ValueError where the array does not hold codes of that dimension."""
+        codes = np.asarray(self.codes, dtype=np.float32)
+        if codes.ndim != 2 or codes.shape[0] == 0 or codes.shape[1] != n_components:
+            raise ValueError(
+                f"Array prior: expected codes of shape (n_codes, n_components={n_components}), "
+                f"got {codes.shape}."
+            )
+
+    def _sample(self, n_samples, n_components, generator):
+        codes = torch.as_tensor(np.asarray(self.codes, dtype=np.float32), device=generator.device)
+        rows = torch.randint(len(codes), (n_samples,), generator=generator, device=generator.device)
+        return codes[rows]
+
+
+class TorchPrior(Prior):
+    """A :class:`torch.distributions.Distribution` as a prior.
+
+    A univariate one is drawn independently for each component; one with an event or batch of
+    `n_components` values is drawn as it is.
+
+    Parameters
+    ----------
+    distribution : torch.distributions.Distribution
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if what it draws is not of dimension `n_components`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.priors import TorchPrior
+    >>> TorchPrior(torch.distributions.Laplace(0.0, 1.0)).sample(4, 3).shape
+    torch.Size([4, 3])
+    """
+
+    def __init__(self, distribution) -> None:
+        self.distribution = distribution
+
+    def _is_univariate(self) -> bool:
+        return self.distribution.batch_shape + self.distribution.event_shape == torch.Size([])
+
+    def _sample(self, n_samples, n_components, generator):
+        shape = (n_samples, n_components) if self._is_univariate() else (n_samples,)
+        with ScopedRandomness(_cpu_generator(generator)):
+            drawn = self.distribution.sample(shape).cpu()
+        if drawn.ndim == 1 and n_components == 1:
+            drawn = drawn[:, None]
+        return _as_codes(drawn, n_samples, n_components, repr(self.distribution)).to(
+            generator.device
+        )
+
+    def _density_name(self) -> str | None:
+        try:
+            type(self.distribution).log_prob  # noqa: B018 - some raise on access
+        except (AttributeError, NotImplementedError):
+            return None
+        return "log_prob"
+
+    @available_if(_has_log_density)
+    def log_density(self, codes: Tensor) -> Tensor:
+        """Return log p(z) of each row, shape (n_samples,)."""
+        values = codes if codes.device.type == "cpu" else codes.cpu()
+        log_density = self.distribution.log_prob(values)
+        return log_density.reshape(len(codes), -1).sum(dim=1).to(codes)
+
+
+def _cpu_generator(generator: torch.Generator) -> torch.Generator:
+    """Return a CPU generator: a distribution's parameters lie on the CPU, wherever codes go."""
+    if generator.device.type == "cpu":
+        return generator
+    return torch.Generator().manual_seed(_numpy_seed(generator))
+
+
+class _NumericLogDensity(torch.autograd.Function):
+    """log p(z) of a NumPy function, with central differences for its gradient."""
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, log_density) -> Tensor:
+        z = codes.detach().cpu().numpy().astype(np.float64)
+        ctx.z, ctx.log_density, ctx.like = z, log_density, codes
+        return torch.as_tensor(np.asarray(log_density(z))).to(codes)
+
+    @staticmethod
+    def backward(ctx, grad_output: Tensor):
+        z, step = ctx.z, np.cbrt(np.finfo(np.float64).eps)
+        slopes = np.empty_like(z)
+        for j in range(z.shape[1]):
+            ahead, behind = z.copy(), z.copy()
+            width = step * np.maximum(1.0, np.abs(z[:, j]))
+            ahead[:, j] += width
+            behind[:, j] -= width
+            slopes[:, j] = (ctx.log_density(ahead) - ctx.log_density(behind)) / (2.0 * width)
+        return grad_output[:, None] * torch.as_tensor(slopes).to(ctx.like), None
+
+
+class ScipyPrior(Prior):
+    """A frozen distribution of :mod:`scipy.stats` as a prior.
+
+    A univariate one is drawn independently for each component. Where it has ``logpdf``, its
+    gradient is taken by central differences, so that `posterior_kl` works with it too.
+
+    Parameters
+    ----------
+    distribution : frozen scipy.stats distribution
+        For example ``scipy.stats.t(df=5)`` or ``scipy.stats.multivariate_normal(mean, cov)``.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if what it draws is not of dimension `n_components`.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> from skaae.priors import ScipyPrior
+    >>> ScipyPrior(stats.t(df=5)).sample(4, 3).shape
+    torch.Size([4, 3])
+    """
+
+    def __init__(self, distribution) -> None:
+        self.distribution = distribution
+
+    def _sample(self, n_samples, n_components, generator):
+        random_state = np.random.default_rng(_numpy_seed(generator))
+        drawn = np.asarray(self.distribution.rvs(size=n_samples, random_state=random_state))
+        if drawn.size == n_samples:  # univariate: one draw for each component
+            size = n_samples * n_components
+            drawn = np.asarray(self.distribution.rvs(size=size, random_state=random_state))
+            drawn = drawn.reshape(n_samples, n_components)
+        return _as_codes(drawn, n_samples, n_components, repr(self.distribution)).to(
+            generator.device
+        )
+
+    def _density_name(self) -> str | None:
+        # Discrete distributions carry a logpdf that fails; their own name is logpmf.
+        discrete = hasattr(self.distribution, "logpmf") or hasattr(
+            getattr(self.distribution, "dist", None), "_pmf"
+        )
+        return "logpdf" if hasattr(self.distribution, "logpdf") and not discrete else None
+
+    @available_if(_has_log_density)
+    def log_density(self, codes: Tensor) -> Tensor:
+        """Return log p(z) of each row, shape (n_samples,)."""
+
+        def log_density(z: np.ndarray) -> np.ndarray:
+            values = np.asarray(self.distribution.logpdf(z))
+            return values.sum(axis=1) if values.ndim == 2 else values
+
+        return _NumericLogDensity.apply(codes, log_density)
+
+
+class UserPrior(Prior):
+    """Any object with a method ``sample`` as a prior.
+
+    ``sample`` is called with what its signature names among ``n_samples`` (or the first
+    argument), ``n_components``, ``generator`` (a :class:`torch.Generator`) and ``random_state``
+    (an int). Where it answers a tuple, as :class:`sklearn.mixture.GaussianMixture` does, the first
+    element is taken. A ``log_density(codes)`` is used where there is one.
+
+    Parameters
+    ----------
+    source : object with ``sample``
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if what it draws is not of shape (n_samples, n_components).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KernelDensity
+    >>> from skaae.priors import UserPrior
+    >>> density = KernelDensity(bandwidth=0.1).fit(np.zeros((1, 2)))
+    >>> UserPrior(density).sample(4, 2).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(self, source) -> None:
+        self.source = source
+
+    def _sample(self, n_samples, n_components, generator):
+        source = self.source
+        names = list(inspect.signature(source.sample).parameters)
+        if "random_state" not in names and hasattr(source, "random_state"):
+            # scikit-learn's mixtures draw from their own random_state, by default the global one.
+            source = copy.copy(source)
+            source.random_state = _numpy_seed(generator)
+        offered = {
+            "n_components": lambda: n_components,
+            "generator": lambda: generator,
+            "random_state": lambda: _numpy_seed(generator),
+        }
+        kwargs = {name: offered[name]() for name in names[1:] if name in offered}
+        drawn = source.sample(n_samples, **kwargs)
+        if isinstance(drawn, tuple):
+            drawn = drawn[0]
+        if isinstance(drawn, Tensor):
+            drawn = drawn.detach().cpu()
+        name = type(source).__name__
+        return _as_codes(drawn, n_samples, n_components, name).to(generator.device)
+
+    def _density_name(self) -> str | None:
+        return "log_density" if hasattr(self.source, "log_density") else None
+
+    @available_if(_has_log_density)
+    def log_density(self, codes: Tensor) -> Tensor:
+        """Return log p(z) of each row, shape (n_samples,)."""
+        return self.source.log_density(codes)

@@ -1,0 +1,73 @@
+"""One-hot codes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skaae.priors._base import Prior
+
+
+class Categorical(Prior):
+    r"""One-hot codes; an encoder answers points of the simplex through a softmax.
+
+    .. math:: p(z = e_k) = p_k
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n_components,), default=None
+        Probability of each category; None is equal ones.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if there are fewer than two categories, or if `probabilities` has another
+        length than the codes or is not a distribution.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, section 5.
+
+    Examples
+    --------
+    >>> from skaae.priors import Categorical
+    >>> Categorical([0.0, 1.0]).sample(2, 2)
+    tensor([[0., 1.],
+            [0., 1.]])
+    """
+
+    on_simplex = True
+    _parameter_constraints: ClassVar[dict] = {"probabilities": ["array-like", None]}
+
+    def __init__(self, probabilities=None) -> None:
+        self.probabilities = probabilities
+
+    def check(self, n_components: int) -> None:
+        """Raise ValueError where `probabilities` is no distribution over the components."""
+        super().check(n_components)
+        if n_components < 2:
+            raise ValueError(
+                f"Categorical prior: expected n_components >= 2, got n_components={n_components}; "
+                "with one category every code is the same."
+            )
+        if self.probabilities is None:
+            return
+        values = np.asarray(self.probabilities, dtype=np.float64)
+        if values.shape != (n_components,) or (values < 0).any() or abs(values.sum() - 1) > 1e-6:
+            raise ValueError(
+                f"Categorical prior: expected {n_components} probabilities (n_components) that are "
+                f">= 0 and sum to 1, got {self.probabilities}."
+            )
+
+    def _sample(self, n_samples, n_components, generator):
+        values = np.ones(n_components) if self.probabilities is None else self.probabilities
+        weights = torch.as_tensor(np.asarray(values, dtype=np.float32), device=generator.device)
+        drawn = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
+        return torch.nn.functional.one_hot(drawn, n_components).float()
+
+    def project(self, codes: Tensor) -> Tensor:
+        """Return the softmax of `codes`."""
+        return torch.softmax(codes, dim=1)

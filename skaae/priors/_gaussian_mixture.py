@@ -1,0 +1,182 @@
+"""Mixtures of Gaussians: the paper's ring, or any means and covariances."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skaae._compat import Interval
+from skaae.priors._base import Prior
+
+
+class GaussianMixture(Prior):
+    r"""Mixture of Gaussians, in the plane the paper's ring of elongated modes.
+
+    .. math:: p(z) = \sum_k w_k N(z; \mu_k, \Sigma_k)
+
+    Without `means`, the modes lie at radius `radius` and are stretched outwards,
+    :math:`\Sigma_k = s_r^2 u_k u_k^T + s_t^2 (I - u_k u_k^T)` with :math:`u_k = \mu_k / |\mu_k|`.
+    Their directions are a closed form in every dimension: with :math:`\theta_k = 2 \pi k / K`,
+    the harmonics :math:`(\cos\theta_k, \sin\theta_k, \cos 2\theta_k, \ldots)`, which in two
+    dimensions is the ring; in one dimension the modes are evenly spaced.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Number of modes K (as in :class:`sklearn.mixture.GaussianMixture`; the dimension of a code
+        is the estimator's `n_components`).
+    radius : float, default=4.0
+        Distance of the modes from the origin.
+    radial_scale, tangential_scale : float, default=1.0 and 0.35
+        Standard deviations along and across the direction of a mode.
+    means : array-like of shape (K, n_dimensions), default=None
+        Means of your own; replaces the ring and `n_components`.
+    covariances : array-like of shape (K, n_dimensions, n_dimensions), default=None
+        Covariances for `means`; None is the identity for each.
+    weights : array-like of shape (K,), default=None
+        Probabilities of the modes; None is equal ones.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if shapes disagree with each other or with the estimator's `n_components`, if
+        weights are not probabilities, or if a covariance is not positive definite.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, figure 4.
+
+    Examples
+    --------
+    >>> from skaae.priors import GaussianMixture
+    >>> GaussianMixture(n_components=10).sample(5, 2).shape
+    torch.Size([5, 2])
+    >>> GaussianMixture(means=[[-3.0, 0.0], [3.0, 0.0]], weights=[0.2, 0.8]).sample(4, 2).shape
+    torch.Size([4, 2])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "radius": [Interval(Real, 0, None, closed="left")],
+        "radial_scale": [Interval(Real, 0, None, closed="neither")],
+        "tangential_scale": [Interval(Real, 0, None, closed="neither")],
+        "means": ["array-like", None],
+        "covariances": ["array-like", None],
+        "weights": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 10,
+        *,
+        radius: float = 4.0,
+        radial_scale: float = 1.0,
+        tangential_scale: float = 0.35,
+        means=None,
+        covariances=None,
+        weights=None,
+    ) -> None:
+        self.n_components = n_components
+        self.radius = radius
+        self.radial_scale = radial_scale
+        self.tangential_scale = tangential_scale
+        self.means = means
+        self.covariances = covariances
+        self.weights = weights
+
+    def check(self, n_components: int) -> None:
+        """Raise ValueError where means, covariances and weights do not fit together."""
+        super().check(n_components)
+        means, factors, weights = self._arrays(n_components)
+        n_modes = len(means)
+        if means.shape != (n_modes, n_components):
+            raise ValueError(
+                f"GaussianMixture prior: expected means of shape ({n_modes}, {n_components}) for "
+                f"n_components={n_components}, got {means.shape}."
+            )
+        if factors.shape != (n_modes, n_components, n_components):
+            raise ValueError(
+                "GaussianMixture prior: expected covariances of shape "
+                f"({n_modes}, {n_components}, {n_components}), got {factors.shape}."
+            )
+        if weights.shape != (n_modes,) or (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
+            raise ValueError(
+                f"GaussianMixture prior: expected {n_modes} weights that are >= 0 and sum to 1, "
+                f"got {self.weights}."
+            )
+
+    def _directions(self, n_dimensions: int) -> np.ndarray:
+        if n_dimensions == 1:
+            # Evenly spaced over [-1, 1]; a single mode sits in the middle.
+            return np.linspace(-1.0, 1.0, self.n_components + 2)[1:-1, None]
+        angles = 2.0 * np.pi * np.arange(self.n_components) / self.n_components
+        waves = [
+            wave((harmonic // 2 + 1) * angles)
+            for harmonic, wave in zip(range(n_dimensions), [np.cos, np.sin] * n_dimensions)
+        ]
+        directions = np.stack(waves, axis=1)
+        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def _arrays(self, n_dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return means, lower Cholesky factors of the covariances, and weights."""
+        if self.means is None:
+            directions = self._directions(n_dimensions)
+            means = self.radius * directions
+            norms = np.linalg.norm(directions, axis=1, keepdims=True)
+            units = np.divide(directions, norms, out=np.zeros_like(directions), where=norms > 0)
+            outer = units[:, :, None] * units[:, None, :]
+            if n_dimensions == 1:
+                # There is no direction to stretch along: modes on a line would merge.
+                outer = np.zeros_like(outer)
+            covariances = (
+                self.tangential_scale**2 * (np.eye(n_dimensions) - outer)
+                + self.radial_scale**2 * outer
+            )
+        else:
+            means = np.atleast_2d(np.asarray(self.means, dtype=np.float64))
+            covariances = (
+                np.broadcast_to(np.eye(means.shape[1]), (len(means), *[means.shape[1]] * 2))
+                if self.covariances is None
+                else np.asarray(self.covariances, dtype=np.float64)
+            )
+        try:
+            factors = np.linalg.cholesky(covariances)
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                "GaussianMixture prior: expected positive definite covariances of shape "
+                f"(n_modes, n_dimensions, n_dimensions), got shape {covariances.shape}: {error}."
+            ) from error
+        n_modes = len(means)
+        weights = (
+            np.full(n_modes, 1.0 / n_modes)
+            if self.weights is None
+            else np.asarray(self.weights, dtype=np.float64)
+        )
+        return means, factors, weights
+
+    def _sample(self, n_samples, n_components, generator):
+        device = generator.device
+        means, factors, weights = (
+            torch.as_tensor(array, dtype=torch.float32, device=device)
+            for array in self._arrays(n_components)
+        )
+        modes = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
+        noise = torch.randn(n_samples, n_components, 1, generator=generator, device=device)
+        return means[modes] + (factors[modes] @ noise).squeeze(2)
+
+    def log_density(self, codes: Tensor) -> Tensor:
+        """Return log p(z) of each row, shape (n_samples,)."""
+        means, factors, weights = (
+            torch.as_tensor(array, dtype=codes.dtype, device=codes.device)
+            for array in self._arrays(codes.shape[1])
+        )
+        offsets = (codes[:, None, :] - means).transpose(0, 1).transpose(1, 2)
+        whitened = torch.linalg.solve_triangular(factors, offsets, upper=False)
+        log_volume = torch.diagonal(factors, dim1=1, dim2=2).log().sum(dim=1)
+        constants = weights.log() - log_volume - 0.5 * codes.shape[1] * math.log(2.0 * math.pi)
+        return torch.logsumexp(constants[:, None] - 0.5 * whitened.square().sum(dim=1), dim=0)

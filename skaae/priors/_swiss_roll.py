@@ -1,0 +1,79 @@
+"""The swiss roll."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import ClassVar
+
+import torch
+
+from skaae._compat import Interval
+from skaae.priors._base import Prior
+
+
+class SwissRoll(Prior):
+    r"""Swiss roll: a spiral band in the plane, rolled up paper in space.
+
+    With t uniform along the band's length, :math:`r = t`, :math:`z = r (\cos t, \sin t) +
+    \text{noise} \cdot \epsilon`, :math:`t \in [\tfrac{3}{2}\pi, \tfrac{3}{2}\pi (1 + 2)]` shrunk
+    to `radius`; in three dimensions the third coordinate is uniform in [-radius, radius].
+
+    Parameters
+    ----------
+    radius : float, default=4.0
+        Outer radius.
+    noise : float, default=0.1
+        Standard deviation of the Gaussian noise around the band.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, if the codes have neither two nor three dimensions.
+
+    Notes
+    -----
+    Rows are spread evenly along the band, so no part of it is denser than another. It offers no
+    ``log_density``.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, figure 4.
+
+    Examples
+    --------
+    >>> from skaae.priors import SwissRoll
+    >>> SwissRoll().sample(5, 2).shape
+    torch.Size([5, 2])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "radius": [Interval(Real, 0, None, closed="neither")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, radius: float = 4.0, noise: float = 0.1) -> None:
+        self.radius = radius
+        self.noise = noise
+
+    def check(self, n_components: int) -> None:
+        """Raise ValueError where there is no roll of that dimension."""
+        super().check(n_components)
+        if n_components not in (2, 3):
+            raise ValueError(
+                f"SwissRoll prior: it exists in 2 or 3 dimensions, got n_components={n_components}."
+            )
+
+    def _sample(self, n_samples, n_components, generator):
+        device = generator.device
+        first, last = 1.5 * math.pi, 4.5 * math.pi
+        unit = torch.rand(n_samples, generator=generator, device=device)
+        # The band's length grows as t**2 / 2, so evenly spread rows need the square root.
+        angle = (first**2 + (last**2 - first**2) * unit).sqrt()
+        columns = [angle * angle.cos(), angle * angle.sin()]
+        if n_components == 3:
+            height = 2.0 * torch.rand(n_samples, generator=generator, device=device) - 1.0
+            columns.append(height * last)
+        codes = torch.stack(columns, dim=1) * (self.radius / last)
+        noise = torch.randn(n_samples, n_components, generator=generator, device=device)
+        return codes + self.noise * noise

@@ -1,0 +1,190 @@
+"""Epochs: rates, history, validation and stopping. The loop knows no autoencoder."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+# Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
+# step, and looking after each would cost more than training.
+_STEPS_BETWEEN_LOOKS = 50
+_WARM_UP_STEPS = 100
+
+
+class Step(Protocol):
+    """What the loop asks of a training step."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]: ...
+
+    def set_rate(self, factor: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: epochs, and how the learning rate moves over all their steps.
+
+    The rate rises over the first steps and then falls to zero along half a cosine.
+    """
+
+    n_epochs: int
+    n_batches: int
+    annealed: bool = True
+
+    @classmethod
+    def one_pass(cls, n_batches: int) -> Budget:
+        """Return one epoch at the full rate, for training that goes on later."""
+        return cls(1, n_batches, annealed=False)
+
+    @classmethod
+    def default(cls, n_batches: int) -> Budget:
+        """Return a budget that counts steps as well as epochs.
+
+        20 epochs, but at least 1,500 steps (few rows make few steps an epoch) and at most 4,000,
+        of which every row is seen three times at least.
+        """
+        n_steps = max(1_500, min(20 * n_batches, 4_000), 3 * n_batches)
+        return cls(math.ceil(n_steps / n_batches), n_batches)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole budget."""
+        return self.n_epochs * self.n_batches
+
+    def rate(self, step: int) -> float:
+        """Return the factor of the learning rate at `step`, counted from 0."""
+        if not self.annealed:
+            return 1.0
+        warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, max(1, self.n_steps // 10)))
+        return warm_up * 0.5 * (1.0 + math.cos(math.pi * step / self.n_steps))
+
+
+class EarlyStopping:
+    """Stop when held-out reconstruction and prior match have stopped improving.
+
+    The adversarial losses play no part: they say who is ahead, not how good the codes are.
+
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Looks at the held-out rows without an improvement by `tol` before training ends.
+    tol : float
+    """
+
+    def __init__(self, n_iter_no_change: int, tol: float) -> None:
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.best = math.inf
+        self.n_looks = 0
+
+    def __call__(self, criterion: float) -> tuple[bool, bool]:
+        """Take a look's criterion; return whether it is the best, and whether to stop."""
+        improved = criterion < self.best - self.tol
+        is_best = criterion < self.best
+        self.best = min(self.best, criterion)
+        self.n_looks = 0 if improved else self.n_looks + 1
+        return is_best, self.n_looks >= self.n_iter_no_change
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the loop leaves behind.
+
+    Attributes
+    ----------
+    history : list of dict
+        One an epoch: ``epoch``, ``learning_rate`` (as a factor), mean losses, and at looks the
+        held-out measures.
+    best_epoch : int
+        Whose state the model has, counted from 1.
+    finite : bool
+        False if a loss stopped being finite; training then ended at the last good state.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    finite: bool
+
+
+def run(
+    step: Step,
+    batches: Iterable[Tensor],
+    budget: Budget,
+    *,
+    look: Callable[[], dict[str, float]] | None = None,
+    stopping: EarlyStopping | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train `step` on `batches` for `budget` and return the outcome.
+
+    Parameters
+    ----------
+    step : Step
+    batches : iterable
+        Each pass over it yields the batches of one epoch.
+    budget : Budget
+    look : callable, default=None
+        Measures held-out rows; its key ``criterion`` feeds `stopping`.
+    stopping : EarlyStopping, default=None
+        None trains for the whole budget and keeps the last state.
+    report : callable, default=None
+        Called with each epoch's entry of the history.
+    """
+    history: list[dict[str, float]] = []
+    good_state, good_epoch = _state(step.model), 0
+    n_steps, last_look = 0, 0
+    for epoch in range(1, budget.n_epochs + 1):
+        started = time.perf_counter()
+        entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
+        losses, n_batches = _one_epoch(step, batches, budget, n_steps)
+        entry |= losses
+        n_steps += n_batches
+        entry["seconds"] = time.perf_counter() - started
+        history.append(entry)
+        if not all(math.isfinite(value) for value in losses.values()):
+            step.model.load_state_dict(good_state)
+            return Outcome(history, good_epoch, finite=False)
+        is_last, stop = epoch == budget.n_epochs, False
+        if n_steps - last_look >= _STEPS_BETWEEN_LOOKS or is_last:
+            last_look = n_steps
+            is_good = True
+            if look is not None:
+                entry |= look()
+            if stopping is not None:
+                is_good, stop = stopping(entry["criterion"])
+            if is_good:
+                good_state, good_epoch = _state(step.model), epoch
+        if report is not None:
+            report(entry)
+        if stop:
+            break
+    if stopping is not None:
+        step.model.load_state_dict(good_state)
+    return Outcome(history, good_epoch, finite=True)
+
+
+def _one_epoch(
+    step: Step, batches: Iterable[Tensor], budget: Budget, n_steps: int
+) -> tuple[dict[str, float], int]:
+    """Return the mean losses of one pass and its number of batches."""
+    totals: dict[str, Tensor] = {}
+    n_batches = 0
+    for x in batches:
+        step.set_rate(budget.rate(n_steps + n_batches))
+        # Summed on the device and read once: reading each would make the device wait.
+        for name, value in step(x).items():
+            totals[name] = totals[name] + value if name in totals else value
+        n_batches += 1
+    return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return copy.deepcopy({name: value.detach() for name, value in model.state_dict().items()})

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._compat import HasMethods, Interval, StrOptions
@@ -66,13 +65,14 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
     batch_size : int or "auto", default="auto"
         ``"auto"`` is an eighth of the rows, at least 64 and at most 256.
     max_iter : int, default=None
-        Epochs. None counts steps too: 20 epochs, but at least 1,500 and at most 4,000 steps
+        Epochs. None counts steps too: 100 epochs, but at least 1,000 and at most 4,000 steps
         unless rows would be seen fewer than three times.
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. The linear path is not decayed.
-    input_noise : float, default=0.3
-        Standard deviation of noise on the encoder's input in training, in the networks' units.
+    input_noise : float, default=0.6
+        Standard deviation of noise on the encoder's input in training, in the networks' units;
+        falls to zero with the learning rate.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their reconstruction and their distance from the prior
         stop improving, and keep the best state.
@@ -193,7 +193,7 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         batch_size: int | str = "auto",
         max_iter: int | None = None,
         weight_decay: float = 1000.0,
-        input_noise: float = 0.3,
+        input_noise: float = 0.6,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -287,8 +287,8 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         codes : ndarray of shape (n_samples, n_components)
             In the prior's units; float32 if `X` is, else float64.
         """
-        check_is_fitted(self)
-        return self._encode(self._validated(X, reset=False))
+        codec = self._codec
+        return codec.encode(self._validated(X, reset=False))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the decoder's mean E[x|z] for each code.
@@ -303,7 +303,7 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         X_original : ndarray of shape (n_samples, n_features)
             In the data's units; float32 if the codes are, else float64.
         """
-        return self._decode(self._validated_codes(X))
+        return self._codec.decode(self._validated_codes(X))
 
     def sample(
         self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
@@ -326,13 +326,13 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         ValueError
             If `n_samples` is not a positive integer.
         """
-        check_is_fitted(self)
+        codec = self._codec
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
         # Drawn on the CPU, so that a seed gives the same codes on every device.
         generator = new_generator(random_seed(random_state))
         codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator))
-        return self._decode(codes.numpy().astype(self._output_dtype))
+        return codec.decode(codes.numpy().astype(self._output_dtype))
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return the mean log-likelihood of rows given their codes, up to a constant.
@@ -351,5 +351,5 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         -------
         score : float
         """
-        check_is_fitted(self)
-        return -float(self._row_losses(self._validated(X, reset=False)).mean())
+        codec = self._codec
+        return -float(codec.row_losses(self._validated(X, reset=False)).mean())

@@ -18,10 +18,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
+from skaae._codec import Codec
 from skaae._device import (
     ScopedRandomness,
-    apply_in_batches,
-    inference_dtype,
     new_generator,
     random_seed,
     resolve_device,
@@ -82,6 +81,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
     device_: torch.device
     prior_match_: PriorMatch
     _scaling: ColumnScaling
+    _loss: ReconstructionLoss
     _output_dtype: np.dtype
     _step: TrainingStep
 
@@ -128,7 +128,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             self.n_iter_ = self.best_iter_ = n_iter
             self.n_samples_seen_ = n_seen
             self.model_, self._scaling, self.device_, self._step = model, scaling, device, step
-            self._output_dtype = X.dtype
+            self._loss, self._output_dtype = loss, X.dtype
         _warn_if_not_finite(outcome)
 
     def _train(self, X: np.ndarray, seeds: _Seeds) -> dict[str, Any]:
@@ -159,6 +159,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             "device_": device,
             "prior_match_": match,
             "_scaling": scaling,
+            "_loss": loss,
             "_output_dtype": X.dtype,
         }
 
@@ -278,55 +279,15 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
 
     # ------------------------------------------------------------ inference
 
-    def _networks(self, dtype: torch.dtype) -> AutoencoderModel:
-        """Return the fitted networks in `dtype`: themselves, or a copy."""
-        if dtype == torch.float32:
-            return self.model_
-        return copy.deepcopy(self.model_).to(dtype)
-
-    def _encode(self, X: np.ndarray) -> np.ndarray:
-        """Return mean codes, in the prior's units, of checked rows."""
-        dtype = inference_dtype(X, self.device_)
-        model = self._networks(dtype)
-
-        def codes(block: Tensor) -> Tensor:
-            return model.to_prior_units(model.mean_codes(self._scaling.forward(block)))
-
-        return self._apply(codes, X, model.n_components, dtype)
-
-    def _decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return rows, in the data's units, of checked codes in the prior's units."""
-        dtype = inference_dtype(codes, self.device_)
-        model = self._networks(dtype)
-        loss = as_loss(self.reconstruction_loss)
-
-        def rows(block: Tensor) -> Tensor:
-            return self._scaling.inverse(loss.mean(model.decode(model.from_prior_units(block))))
-
-        return self._apply(rows, codes, model.n_features, dtype)
-
-    def _row_losses(self, X: np.ndarray) -> np.ndarray:
-        """Return the reconstruction loss of each checked row, shape (n_samples,)."""
-        dtype = inference_dtype(X, self.device_)
-        model = self._networks(dtype)
-        loss = as_loss(self.reconstruction_loss)
-
-        def losses(block: Tensor) -> Tensor:
-            x = self._scaling.forward(block)
-            return loss(model.decode(model.mean_codes(x)), x)[:, None]
-
-        return self._apply(losses, X, 1, dtype)[:, 0]
+    @property
+    def _codec(self) -> Codec:
+        check_is_fitted(self)
+        return Codec(self.model_, self._scaling, self._loss, self.device_)
 
     def _prior_match(self, X: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
         x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)
         return measure_prior_match(self.model_, x, seed=seed, held_out=True)
-
-    def _apply(self, function: Any, X: np.ndarray, n_outputs: int, dtype: torch.dtype):
-        with torch.no_grad():
-            return apply_in_batches(
-                function, X, n_outputs=n_outputs, dtype=dtype, device=self.device_
-            )
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -102,7 +102,7 @@ def _dropout(
     shape = input.shape if mask_ndim is None else input.shape[:mask_ndim]
     mask = torch.rand(shape, generator=generator, device=input.device) >= p
     mask = mask.reshape(*shape, *[1] * (input.ndim - len(shape)))
-    return input * mask / (1.0 - p)
+    return input * mask / (1.0 - p) if p < 1.0 else input * mask
 
 
 def _channel_dropout(
@@ -170,7 +170,25 @@ class ScopedRandomness(TorchFunctionMode):
             Tensor.uniform_,
         }
     )
-    # These offer no generator (in every version supported).
+    # These offer no generator, and what they draw inside is out of reach.
+    _SEALED: ClassVar[frozenset] = frozenset(
+        {
+            functional.alpha_dropout,
+            functional.feature_alpha_dropout,
+            functional.gumbel_softmax,
+            functional.multi_head_attention_forward,
+            functional.rrelu,
+            functional.scaled_dot_product_attention,
+            torch.alpha_dropout,
+            torch.dropout,
+            torch.gru,
+            torch.lstm,
+            torch.rnn_relu,
+            torch.rnn_tanh,
+            torch.rrelu,
+        }
+    )
+    # These offer no generator (in every version supported) and are easily done with one.
     _REPLACED: ClassVar[dict[Callable, Callable]] = {
         torch.rand_like: partial(_draw_like, torch.rand),
         torch.randn_like: partial(_draw_like, torch.randn),
@@ -184,10 +202,21 @@ class ScopedRandomness(TorchFunctionMode):
         super().__init__()
         self.generator = generator
 
+    def _sealed(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+        # The one place where the global generator is used: seeded from ours, and put back. Threads
+        # that draw from the global generator in just that moment would see it.
+        seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
+        on_cuda = self.generator.device.type == "cuda"
+        with torch.random.fork_rng([self.generator.device] if on_cuda else []):
+            torch.manual_seed(int(seed))
+            return func(*args, **kwargs)
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in self._REPLACED:
             return self._REPLACED[func](*args, **kwargs, generator=self.generator)
+        if func in self._SEALED:
+            return self._sealed(func, args, kwargs)
         # Composite functions, those of torch.nn.init among them, arrive as a whole and bring an
         # argument `generator` along where they have one.
         takes_generator = func in self._TAKES_GENERATOR or "generator" in kwargs

@@ -12,14 +12,14 @@ from torch import Tensor
 # No column spans more than this many of its units. A pixel that is lit in one row of 60,000 is
 # 244 standard deviations bright there: dividing by its deviation alone would let such columns
 # rule the loss and the gradients. See docs/guide/networks.rst for the figures behind it.
-_WIDEST_RANGE = 4.0
+_WIDEST_RANGE = 3.0
 
 
 @dataclass(frozen=True)
 class ColumnScaling:
     r"""An invertible map of each column to the networks' units.
 
-    .. math:: u_j = (x_j - m_j) / s_j, \qquad s_j = \max(\sigma_j, (\max_j - \min_j) / 4)
+    .. math:: u_j = (x_j - m_j) / s_j, \qquad s_j = \max(\sigma_j, (\max_j - \min_j) / 3)
 
     with the column's mean :math:`m_j` and standard deviation :math:`\sigma_j`. The map commutes
     with any change of a column's unit. A constant column is 0 on the way in and exactly its

@@ -28,7 +28,8 @@ class Wasserstein(AdversarialDivergence):
         Of the critic's optimiser.
     n_discriminator_steps : int, default=3
         Critic updates before each update of the autoencoder.
-    gradient_penalty : float, default=10.0
+    gradient_penalty : float, default=1.0
+        Codes have few dimensions; 10, as for images, lets the critic learn too slowly here.
 
     Raises
     ------
@@ -42,8 +43,8 @@ class Wasserstein(AdversarialDivergence):
     Examples
     --------
     >>> from skaae.divergences import Wasserstein
-    >>> Wasserstein(gradient_penalty=1.0)
-    Wasserstein(gradient_penalty=1.0)
+    >>> Wasserstein(gradient_penalty=10.0)
+    Wasserstein(gradient_penalty=10.0)
     """
 
     auto_weight = 0.3
@@ -58,7 +59,7 @@ class Wasserstein(AdversarialDivergence):
         *,
         learning_rate: float = 1e-3,
         n_discriminator_steps: int = 3,
-        gradient_penalty: float = 10.0,
+        gradient_penalty: float = 1.0,
     ) -> None:
         super().__init__(
             hidden_layer_sizes,

@@ -105,7 +105,8 @@ class ConvolutionalEncoder(_Convolutional):
     Parameters
     ----------
     image_shape : tuple (height, width) or (height, width, channels), default=None
-        None takes rows for square images, grey or colour.
+        None takes rows for square images, grey or colour; with a universal posterior, whose noise
+        adds columns, say it.
     channels : sequence of int, default=(32, 64)
         Channels after each convolution; each halves height and width.
 

@@ -47,7 +47,7 @@ def as_prior(value: Any) -> Prior:
         return ScipyPrior(value)
     if hasattr(value, "sample") and not hasattr(value, "__array__"):
         return UserPrior(value)
-    return EmpiricalPrior(value)
+    return clone(EmpiricalPrior(value))
 
 
 __all__ = [

@@ -65,6 +65,8 @@ class EmpiricalPrior(Prior):
                 f"Array prior: expected codes of shape (n_codes, n_components={n_components}), "
                 f"got {codes.shape}."
             )
+        if not np.isfinite(codes).all():
+            raise ValueError("Array prior: expected finite codes, got NaN or infinity.")
 
     def _sample(self, n_samples, n_components, generator):
         codes = torch.as_tensor(np.asarray(self.codes, dtype=np.float32), device=generator.device)
@@ -189,6 +191,7 @@ class ScipyPrior(Prior):
             size = n_samples * n_components
             drawn = np.asarray(self.distribution.rvs(size=size, random_state=random_state))
             drawn = drawn.reshape(n_samples, n_components)
+        drawn = np.atleast_2d(drawn)  # SciPy drops the rows' axis of a single draw
         return _as_codes(drawn, n_samples, n_components, repr(self.distribution)).to(
             generator.device
         )
@@ -205,8 +208,8 @@ class ScipyPrior(Prior):
         """Return log p(z) of each row, shape (n_samples,)."""
 
         def log_density(z: np.ndarray) -> np.ndarray:
-            values = np.asarray(self.distribution.logpdf(z))
-            return values.sum(axis=1) if values.ndim == 2 else values
+            # SciPy drops the rows' axis of a single row.
+            return np.asarray(self.distribution.logpdf(z)).reshape(len(z), -1).sum(axis=1)
 
         return _NumericLogDensity.apply(codes, log_density)
 
@@ -240,6 +243,10 @@ class UserPrior(Prior):
 
     def __init__(self, source) -> None:
         self.source = source
+
+    def __sklearn_clone__(self) -> UserPrior:
+        # scikit-learn would clone a density estimator without its fit.
+        return type(self)(copy.deepcopy(self.source))
 
     def _sample(self, n_samples, n_components, generator):
         source = self.source

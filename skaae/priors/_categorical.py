@@ -56,7 +56,11 @@ class Categorical(Prior):
         if self.probabilities is None:
             return
         values = np.asarray(self.probabilities, dtype=np.float64)
-        if values.shape != (n_components,) or (values < 0).any() or abs(values.sum() - 1) > 1e-6:
+        if (
+            values.shape != (n_components,)
+            or (values < 0).any()
+            or not abs(values.sum() - 1) < 1e-6
+        ):
             raise ValueError(
                 f"Categorical prior: expected {n_components} probabilities (n_components) that are "
                 f">= 0 and sum to 1, got {self.probabilities}."

@@ -92,6 +92,11 @@ class GaussianMixture(Prior):
     def check(self, n_components: int) -> None:
         """Raise ValueError where means, covariances and weights do not fit together."""
         super().check(n_components)
+        if self.means is None and self.covariances is not None:
+            raise ValueError(
+                "GaussianMixture prior: covariances belong to means of your own; got covariances "
+                "and means=None. Pass both, or set radial_scale and tangential_scale."
+            )
         means, factors, weights = self._arrays(n_components)
         n_modes = len(means)
         if means.shape != (n_modes, n_components):
@@ -104,7 +109,7 @@ class GaussianMixture(Prior):
                 "GaussianMixture prior: expected covariances of shape "
                 f"({n_modes}, {n_components}, {n_components}), got {factors.shape}."
             )
-        if weights.shape != (n_modes,) or (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-6:
+        if weights.shape != (n_modes,) or (weights < 0).any() or not abs(weights.sum() - 1) < 1e-6:
             raise ValueError(
                 f"GaussianMixture prior: expected {n_modes} weights that are >= 0 and sum to 1, "
                 f"got {self.weights}."
@@ -144,6 +149,8 @@ class GaussianMixture(Prior):
                 if self.covariances is None
                 else np.asarray(self.covariances, dtype=np.float64)
             )
+        if not np.allclose(covariances, np.swapaxes(covariances, -1, -2)):
+            raise ValueError("GaussianMixture prior: expected symmetric covariances.")
         try:
             factors = np.linalg.cholesky(covariances)
         except np.linalg.LinAlgError as error:

@@ -19,7 +19,7 @@ def progress(verbose: int, n_epochs: int) -> Iterator[Callable[[dict[str, float]
     level = logger.level
     if handler is not None:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO)
 
     def report(entry: dict[str, float]) -> None:
         shown = {k: v for k, v in entry.items() if k not in ("epoch", "learning_rate")}
@@ -29,6 +29,6 @@ def progress(verbose: int, n_epochs: int) -> Iterator[Callable[[dict[str, float]
     try:
         yield report
     finally:
+        logger.setLevel(level)
         if handler is not None:
             logger.removeHandler(handler)
-            logger.setLevel(level)

@@ -33,7 +33,8 @@ class TrainingStep:
     weight_decay : float
         Decoupled decay of weight matrices; biases and linear paths are left alone.
     input_noise : float
-        Standard deviation of the noise that the encoder's rows are given, in their units.
+        Standard deviation of the noise that the encoder's rows are given, in their units; falls
+        with the learning rate.
     generator : torch.Generator
         On the device of the model.
     autocast_dtype : torch.dtype or None
@@ -59,7 +60,7 @@ class TrainingStep:
         self.model = model
         self.loss = loss
         self.divergence_weights = divergence_weights
-        self.input_noise = input_noise
+        self.input_noise = self._noise = input_noise
         self.generator = generator
         self.autocast_dtype = autocast_dtype
         self.scoped_randomness = scoped_randomness
@@ -87,7 +88,11 @@ class TrainingStep:
         self.optimizer.param_groups[0]["weight_decay"] = weight_decay
 
     def set_rate(self, factor: float) -> None:
-        """Set every learning rate to `factor` times its initial value."""
+        """Set every learning rate, and the input noise, to `factor` times its initial value.
+
+        Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
+        """
+        self._noise = factor * self.input_noise
         for group, rate in self._rates:
             group["lr"] = factor * rate
 
@@ -95,9 +100,9 @@ class TrainingStep:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
         with self._randomness():
             noisy = x
-            if self.input_noise:
+            if self._noise:
                 noise = torch.randn(x.shape, generator=self.generator, device=x.device)
-                noisy = x + self.input_noise * noise
+                noisy = x + self._noise * noise
             with self._autocast(x.device.type):
                 samples = self.model.encode(noisy, self.generator)
             discriminator = self._discriminator_updates(samples)

@@ -1,0 +1,45 @@
+"""Shared fixtures: the device to test on, and data that may be absent."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits, load_wine
+
+# Two test processes with two threads each spin against each other on two cores.
+torch.set_num_threads(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="device to train on: cpu, cuda or mps")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    return request.config.getoption("--device")
+
+
+@pytest.fixture(scope="session")
+def wine():
+    return load_wine(return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Return the arrays of mnist.npz: rows in [0, 1] as float32, and labels."""
+    folder = os.environ.get("SKAAE_DATA")
+    path = Path(folder or ".") / "mnist.npz"
+    if folder is None or not path.exists():
+        pytest.skip("needs mnist.npz in the folder that the variable SKAAE_DATA names")
+    with np.load(path, allow_pickle=False) as data:
+        rows = {
+            part: data[f"X_{part}"].reshape(-1, 784) / np.float32(255) for part in ("train", "test")
+        }
+        return rows["train"], data["y_train"], rows["test"], data["y_test"]

@@ -1,0 +1,108 @@
+"""scikit-learn's own checks, and those that it does not collect."""
+
+import inspect
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skaae
+from skaae import AdversarialAutoencoder
+from skaae.networks import MLP
+from skaae.posteriors import UniversalApproximator
+
+# Short budgets may miss the prior, of which the estimator warns; the checks are about the API.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SHORT = {"max_iter": 5, "hidden_layer_sizes": (32,)}
+
+CONFIGURATIONS = [
+    AdversarialAutoencoder(),
+    AdversarialAutoencoder(**SHORT),
+    AdversarialAutoencoder(divergence="mmd", **SHORT),
+    AdversarialAutoencoder(divergence="sliced_wasserstein", **SHORT),
+    AdversarialAutoencoder(divergence="wasserstein", **SHORT),
+    AdversarialAutoencoder(divergence="posterior_kl", posterior="gaussian", **SHORT),
+    AdversarialAutoencoder(posterior="universal", **SHORT),
+    AdversarialAutoencoder(prior="gaussian_mixture", **SHORT),
+]
+
+
+@parametrize_with_checks(CONFIGURATIONS)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+def configuration_id(estimator):
+    changed = {"divergence", "posterior", "prior"}
+    return "-".join(str(v) for k, v in estimator.get_params(deep=False).items() if k in changed)
+
+
+NOT_COLLECTED = [
+    estimator_checks.check_param_validation,
+    estimator_checks.check_set_output_transform,
+    estimator_checks.check_set_output_transform_pandas,
+    estimator_checks.check_set_output_transform_polars,
+    estimator_checks.check_global_output_transform_pandas,
+    estimator_checks.check_global_set_output_transform_polars,
+    estimator_checks.check_transformer_get_feature_names_out,
+    estimator_checks.check_transformer_get_feature_names_out_pandas,
+    estimator_checks.check_get_feature_names_out_error,
+    estimator_checks.check_dataframe_column_names_consistency,
+    estimator_checks.check_n_features_in_after_fitting,
+    estimator_checks.check_estimators_partial_fit_n_features,
+]
+
+
+# The checks of set_output fit frames and transform arrays and the other way round, which
+# scikit-learn remarks upon.
+@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
+@pytest.mark.parametrize("estimator", CONFIGURATIONS[1:], ids=configuration_id)
+@pytest.mark.parametrize("check", NOT_COLLECTED, ids=lambda check: check.__name__)
+def test_checks_that_are_not_collected(estimator, check):
+    check(type(estimator).__name__, estimator)
+
+
+def public_estimators():
+    members = (getattr(skaae, name) for name in skaae.__all__)
+    return {member for member in members if inspect.isclass(member) and hasattr(member, "fit")}
+
+
+def test_every_public_estimator_is_checked():
+    assert public_estimators() == {type(estimator) for estimator in CONFIGURATIONS}
+
+
+def public_nouns():
+    packages = (skaae.priors, skaae.divergences, skaae.posteriors, skaae.losses, skaae.networks)
+    registries = [
+        getattr(package, name) for package in packages for name in dir(package) if name.isupper()
+    ]
+    return sorted(
+        {
+            case
+            for registry in registries
+            if isinstance(registry, dict)
+            for case in registry.values()
+            if hasattr(case, "get_params")
+        },
+        key=lambda case: case.__name__,
+    )
+
+
+@pytest.mark.parametrize("case", public_nouns(), ids=lambda case: case.__name__)
+def test_a_noun_documents_what_it_takes(case):
+    """Every parameter of a case stands in its docstring, and every case has an example."""
+    documented = inspect.getdoc(case)
+    assert ">>>" in documented
+    inherits = "Parameters are those of" in documented
+    for name in inspect.signature(case).parameters:
+        assert inherits or name in documented
+
+
+def test_nested_parameters_reach_the_nouns():
+    estimator = AdversarialAutoencoder(
+        encoder=MLP((8,)), posterior=UniversalApproximator(n_noise=2)
+    )
+    estimator.set_params(encoder__activation="tanh", posterior__n_noise=3)
+    assert estimator.encoder.activation == "tanh"
+    assert estimator.posterior.n_noise == 3

@@ -1,0 +1,511 @@
+"""Devices and precision, random generators of our own, and functions applied in blocks."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+from torch.nn import functional
+
+from skaae import _device
+from skaae._device import (
+    ScopedRandomness,
+    apply_in_batches,
+    evaluation,
+    inference_dtype,
+    new_generator,
+    random_seed,
+    resolve_device,
+    resolve_precision,
+)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return a function that makes PyTorch say which accelerators there are."""
+
+    def have(cuda: bool = False, mps: bool = False) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return have
+
+
+# ------------------------------------------------------------------ device
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [
+        (True, True, "cuda"),
+        (True, False, "cuda"),
+        (False, True, "mps"),
+        (False, False, "cpu"),
+    ],
+)
+def test_auto_takes_the_fastest_device(machine, cuda, mps, expected):
+    machine(cuda, mps)
+    assert resolve_device("auto") == torch.device(expected)
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu")], ids=repr)
+def test_device_by_name_or_object(device):
+    assert resolve_device(device) == torch.device("cpu")
+
+
+def test_device_with_an_index(machine):
+    machine(cuda=True)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize("device", ["banana", "CPU!", ""])
+def test_unknown_device_is_an_error_that_names_it(device):
+    with pytest.raises(ValueError, match=f"device must be 'auto' or a name.*got {device!r}"):
+        resolve_device(device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps"])
+def test_absent_device_is_an_error_that_says_so(machine, device):
+    machine()
+    with pytest.raises(ValueError, match=f"device='{device}' was asked for, but PyTorch sees no"):
+        resolve_device(device)
+
+
+# ------------------------------------------------------------------ precision
+
+CPU = torch.device("cpu")
+LARGE, SMALL = 1000 * 1000, 64 * 64
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("float32", None), ("bfloat16", torch.bfloat16)]
+)
+def test_named_precision_is_taken_as_it_is(monkeypatch, native, precision, expected):
+    monkeypatch.setattr(_device, "_cpu_multiplies_bfloat16", lambda: native)
+    assert resolve_precision(precision, CPU, SMALL) == expected
+    assert resolve_precision(precision, CPU, LARGE) == expected
+
+
+@pytest.mark.parametrize(
+    ("native", "n_weights", "expected"),
+    [(True, LARGE, torch.bfloat16), (True, SMALL, None), (False, LARGE, None)],
+)
+def test_auto_precision_on_the_cpu(monkeypatch, native, n_weights, expected):
+    monkeypatch.setattr(_device, "_cpu_multiplies_bfloat16", lambda: native)
+    assert resolve_precision("auto", CPU, n_weights) == expected
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, None)])
+def test_auto_precision_on_cuda_asks_for_native_support(monkeypatch, native, expected):
+    def is_supported(including_emulation=True):
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert resolve_precision("auto", torch.device("cuda"), LARGE) == expected
+
+
+def test_auto_precision_elsewhere_is_float32():
+    assert resolve_precision("auto", torch.device("mps"), LARGE) is None
+
+
+@pytest.mark.parametrize(
+    ("numpy_dtype", "device", "expected"),
+    [
+        (np.float64, "cpu", torch.float64),
+        (np.float32, "cpu", torch.float32),
+        (np.float64, "cuda", torch.float32),
+        (np.float64, "mps", torch.float32),
+    ],
+)
+def test_inference_runs_in_float64_only_for_float64_rows_on_the_cpu(numpy_dtype, device, expected):
+    assert inference_dtype(np.zeros((1, 1), numpy_dtype), torch.device(device)) == expected
+
+
+# ------------------------------------------------------------------ seeds and generators
+
+
+@pytest.fixture
+def global_states():
+    """Return a function that reads the state of the global generators of torch and numpy."""
+
+    def read():
+        _, keys, position, *_ = np.random.get_state()
+        return torch.get_rng_state().tolist(), keys.tolist(), position
+
+    return read
+
+
+@pytest.mark.parametrize("random_state", [None, 3])
+def test_seed_leaves_the_global_generators_untouched(global_states, random_state):
+    before = global_states()
+    random_seed(random_state)
+    assert global_states() == before
+
+
+def test_seed_of_an_int_repeats():
+    assert random_seed(3) == random_seed(3)
+    assert random_seed(3) != random_seed(4)
+
+
+def test_seed_of_none_is_fresh():
+    # 1 in 2**31 that two agree.
+    assert random_seed(None) != random_seed(None)
+
+
+def test_seed_of_a_random_state_advances_it():
+    state = np.random.RandomState(0)
+    first = random_seed(state)
+    assert random_seed(state) != first
+    assert random_seed(np.random.RandomState(0)) == first
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_new_generator_leaves_the_global_generators_untouched(global_states, seed):
+    before = global_states()
+    torch.rand(3, generator=new_generator(seed))
+    assert global_states() == before
+
+
+def test_new_generators_agree_only_on_a_seed():
+    def draw(seed):
+        return torch.rand(4, generator=new_generator(seed))
+
+    assert torch.equal(draw(3), draw(3))
+    assert not torch.equal(draw(3), draw(4))
+    assert not torch.equal(draw(None), draw(None))
+
+
+# ------------------------------------------------------------------ scoped randomness
+
+
+def initialised(layer: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in layer.parameters()])
+
+
+def ones(*shape) -> torch.Tensor:
+    return torch.ones(*shape)
+
+
+# What draws from PyTorch's global generator when it is left alone.
+DRAWS = {
+    "Linear": lambda: initialised(nn.Linear(3, 2)),
+    "Conv2d": lambda: initialised(nn.Conv2d(2, 3, 3)),
+    "ConvTranspose2d": lambda: initialised(nn.ConvTranspose2d(2, 3, 3)),
+    "Embedding": lambda: initialised(nn.Embedding(3, 2)),
+    "LSTM weights": lambda: initialised(nn.LSTM(3, 2)),
+    "MultiheadAttention weights": lambda: initialised(nn.MultiheadAttention(4, 2)),
+    "Bilinear": lambda: initialised(nn.Bilinear(2, 2, 2)),
+    "init.uniform_": lambda: nn.init.uniform_(torch.empty(5)),
+    "init.normal_": lambda: nn.init.normal_(torch.empty(5)),
+    "init.trunc_normal_": lambda: nn.init.trunc_normal_(torch.empty(5)),
+    "init.xavier_uniform_": lambda: nn.init.xavier_uniform_(torch.empty(3, 3)),
+    "init.xavier_normal_": lambda: nn.init.xavier_normal_(torch.empty(3, 3)),
+    "init.kaiming_uniform_": lambda: nn.init.kaiming_uniform_(torch.empty(3, 3)),
+    "init.kaiming_normal_": lambda: nn.init.kaiming_normal_(torch.empty(3, 3)),
+    "init.orthogonal_": lambda: nn.init.orthogonal_(torch.empty(3, 3)),
+    "init.sparse_": lambda: nn.init.sparse_(torch.empty(5, 5), 0.5),
+    "rand": lambda: torch.rand(5),
+    "randn": lambda: torch.randn(5),
+    "randint": lambda: torch.randint(1000, (5,)),
+    "randperm": lambda: torch.randperm(50),
+    "rand_like": lambda: torch.rand_like(ones(5)),
+    "randn_like": lambda: torch.randn_like(ones(5)),
+    "normal": lambda: torch.normal(ones(5), ones(5)),
+    "bernoulli": lambda: torch.bernoulli(0.5 * ones(50)),
+    "multinomial": lambda: torch.multinomial(ones(1000), 5),
+    "poisson": lambda: torch.poisson(20.0 * ones(20)),
+    "uniform_": lambda: torch.empty(5).uniform_(),
+    "normal_": lambda: torch.empty(5).normal_(),
+    "exponential_": lambda: torch.empty(5).exponential_(),
+    "log_normal_": lambda: torch.empty(5).log_normal_(),
+    "cauchy_": lambda: torch.empty(5).cauchy_(),
+    "geometric_": lambda: torch.empty(20).geometric_(0.1),
+    "random_": lambda: torch.empty(5).random_(1000),
+    "bernoulli_": lambda: torch.empty(50).bernoulli_(0.5),
+    "dropout": lambda: functional.dropout(ones(50)),
+    "Dropout": lambda: nn.Dropout(0.5)(ones(50)),
+    "Dropout1d": lambda: nn.Dropout1d(0.5)(ones(5, 10, 2)),
+    "Dropout2d": lambda: nn.Dropout2d(0.5)(ones(5, 10, 2, 2)),
+    "Dropout3d": lambda: nn.Dropout3d(0.5)(ones(5, 10, 2, 2, 2)),
+    "Normal": lambda: torch.distributions.Normal(0.0, 1.0).rsample((5,)),
+    "Uniform": lambda: torch.distributions.Uniform(0.0, 1.0).sample((5,)),
+    "Laplace": lambda: torch.distributions.Laplace(0.0, 1.0).sample((5,)),
+    "Gamma": lambda: torch.distributions.Gamma(2.0, 1.0).sample((5,)),
+    "Beta": lambda: torch.distributions.Beta(2.0, 3.0).sample((5,)),
+    "Dirichlet": lambda: torch.distributions.Dirichlet(ones(3)).sample((5,)),
+    "StudentT": lambda: torch.distributions.StudentT(5.0).sample((5,)),
+    "Poisson": lambda: torch.distributions.Poisson(20.0).sample((20,)),
+    "Binomial": lambda: torch.distributions.Binomial(50, ones(20) / 2).sample(),
+    "VonMises": lambda: torch.distributions.VonMises(0.0, 1.0).sample((5,)),
+    "Categorical": lambda: torch.distributions.Categorical(ones(1000)).sample((5,)),
+    "MultivariateNormal": lambda: torch.distributions.MultivariateNormal(
+        torch.zeros(2), torch.eye(2)
+    ).sample((5,)),
+}
+
+
+def scoped(name: str, seed: int) -> torch.Tensor:
+    with ScopedRandomness(new_generator(seed)):
+        return DRAWS[name]()
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_global_generators_are_untouched(global_states, name):
+    before = global_states()
+    scoped(name, 0)
+    assert global_states() == before
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_repeat_with_the_generator(name):
+    assert torch.equal(scoped(name, 3), scoped(name, 3))
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_differ_from_seed_to_seed(name):
+    assert not torch.equal(scoped(name, 3), scoped(name, 4))
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_keep_shape_and_dtype(name):
+    with torch.random.fork_rng(devices=[]):
+        expected = DRAWS[name]()
+    drawn = scoped(name, 0)
+    assert drawn.shape == expected.shape
+    assert drawn.dtype == expected.dtype
+
+
+@pytest.mark.parametrize(
+    ("draw", "law"),
+    [(torch.rand_like, stats.uniform()), (torch.randn_like, stats.norm())],
+    ids=["rand_like", "randn_like"],
+)
+def test_replaced_draws_keep_their_law(draw, law):
+    with ScopedRandomness(new_generator(0)):
+        values = draw(ones(2000))
+    assert stats.kstest(values.numpy(), law.cdf).pvalue > 1e-3
+
+
+def test_generator_that_a_caller_names_is_kept():
+    with ScopedRandomness(new_generator(0)):
+        drawn = torch.rand(4, generator=new_generator(7))
+    assert torch.equal(drawn, torch.rand(4, generator=new_generator(7)))
+
+
+def test_innermost_scope_counts():
+    with ScopedRandomness(new_generator(0)), ScopedRandomness(new_generator(7)):
+        drawn = torch.rand(4)
+    assert torch.equal(drawn, torch.rand(4, generator=new_generator(7)))
+
+
+def test_scope_ends_also_where_an_error_leaves_it():
+    def fail():
+        with ScopedRandomness(new_generator(0)):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with torch.random.fork_rng(devices=[]):
+        before = torch.get_rng_state()
+        torch.rand(1)
+        assert not torch.equal(torch.get_rng_state(), before)
+
+
+def test_threads_at_the_same_time_agree():
+    barrier = threading.Barrier(2)
+
+    def work(_):
+        barrier.wait(timeout=10)
+        with ScopedRandomness(new_generator(0)):
+            return torch.cat(
+                [
+                    part
+                    for _ in range(50)
+                    for part in (initialised(nn.Linear(5, 5)), functional.dropout(ones(20)))
+                ]
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(work, range(2))
+    assert torch.equal(first, second)
+
+
+def test_a_scope_in_one_thread_does_not_reach_another():
+    inside, done = threading.Event(), threading.Event()
+    generator = new_generator(0)
+    before = generator.get_state()
+
+    def hold_a_scope():
+        with ScopedRandomness(generator):
+            inside.set()
+            done.wait(timeout=10)
+
+    with ThreadPoolExecutor(1) as pool, torch.random.fork_rng(devices=[]):
+        held = pool.submit(hold_a_scope)
+        assert inside.wait(timeout=10)
+        torch.rand(5)
+        done.set()
+        held.result()
+    assert torch.equal(generator.get_state(), before)
+
+
+# ------------------------------------------------------------------ dropout
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
+def test_dropout_keeps_the_expectation(p):
+    n = 20_000
+    with ScopedRandomness(new_generator(0)):
+        values = functional.dropout(ones(n), p)
+    kept = values != 0
+    torch.testing.assert_close(values[kept], torch.full((int(kept.sum()),), 1.0 / (1.0 - p)))
+    assert stats.binomtest(int(kept.sum()), n, 1.0 - p).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Dropout1d(0.3), (100, 50, 4)),
+        (nn.Dropout2d(0.3), (100, 50, 2, 2)),
+        (nn.Dropout3d(0.3), (100, 50, 2, 2, 1)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_channel_dropout_drops_whole_channels(layer, shape):
+    with ScopedRandomness(new_generator(0)):
+        values = layer(ones(*shape)).reshape(5000, 4)
+    assert torch.equal(values, values[:, :1].expand(-1, 4))
+    kept = int((values[:, 0] != 0).sum())
+    assert stats.binomtest(kept, 5000, 0.7).pvalue > 1e-3
+    assert values.max().item() == pytest.approx(1.0 / 0.7)
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5).eval(), nn.Dropout(0.0)], ids=["eval", "p=0"])
+def test_dropout_that_is_off_is_the_identity(layer):
+    x = ones(50)
+    with ScopedRandomness(new_generator(0)):
+        assert torch.equal(layer(x), x)
+
+
+def test_dropout_of_everything_is_zero():
+    with ScopedRandomness(new_generator(0)):
+        assert torch.equal(nn.Dropout(1.0)(ones(50)), torch.zeros(50))
+
+
+def test_dropout_passes_gradients_where_it_passes_values():
+    x = ones(50).requires_grad_(True)
+    with ScopedRandomness(new_generator(0)):
+        values = functional.dropout(x, 0.4)
+    values.sum().backward()
+    assert torch.equal(x.grad, values.detach())
+
+
+# ------------------------------------------------------------------ evaluation
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_holds_and_restores_the_mode(training):
+    module = nn.Dropout().train(training)
+    with evaluation(module):
+        assert not module.training
+        assert not torch.is_grad_enabled()
+    assert module.training is training
+    assert torch.is_grad_enabled()
+
+
+def test_evaluation_restores_the_mode_after_an_error():
+    module = nn.Dropout().train()
+
+    def fail():
+        with evaluation(module):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert module.training
+
+
+# ------------------------------------------------------------------ blocks
+
+
+def function(x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([x.amax(dim=1), x.square().sum(dim=1)], dim=1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 11, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_give_the_function_of_all_rows(batch_size, dtype):
+    X = np.random.default_rng(0).normal(size=(11, 4)).astype(dtype)
+    ours = apply_in_batches(
+        function, X, n_outputs=2, dtype=torch.float64, device=CPU, batch_size=batch_size
+    )
+    expected = np.stack([X.max(axis=1), (X.astype(np.float64) ** 2).sum(axis=1)], axis=1)
+    assert ours.dtype == dtype
+    np.testing.assert_allclose(ours, expected, rtol=1e-6 if dtype == np.float32 else 1e-12)
+
+
+def test_blocks_hold_no_more_rows_than_asked_for():
+    sizes = []
+
+    def note(x):
+        sizes.append(tuple(x.shape))
+        return x
+
+    apply_in_batches(
+        note, np.zeros((7, 2)), n_outputs=2, dtype=torch.float32, device=CPU, batch_size=3
+    )
+    assert sizes == [(3, 2), (3, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blocks_reach_the_function_in_the_dtype_asked_for(dtype):
+    seen = []
+
+    def note(x):
+        seen.append(x.dtype)
+        return x
+
+    apply_in_batches(note, np.zeros((2, 2)), n_outputs=2, dtype=dtype, device=CPU)
+    assert seen == [dtype]
+
+
+def test_no_rows_give_no_rows():
+    result = apply_in_batches(
+        function, np.zeros((0, 4)), n_outputs=2, dtype=torch.float32, device=CPU
+    )
+    assert result.shape == (0, 2)
+
+
+def test_rows_are_handed_over_as_a_copy():
+    # Rows may be read-only (memory maps, joblib), and a network may work in place.
+    X = np.ones((5, 2))
+    X.flags.writeable = False
+    apply_in_batches(lambda x: x.mul_(2.0), X, n_outputs=2, dtype=torch.float64, device=CPU)
+    assert np.array_equal(X, np.ones((5, 2)))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: torch.nn.functional.alpha_dropout(torch.ones(50), 0.5, training=True),
+        lambda: torch.nn.functional.gumbel_softmax(torch.zeros(3, 4)),
+        lambda: torch.nn.MultiheadAttention(4, 2, dropout=0.5)(*[torch.ones(3, 1, 4)] * 3)[0],
+        lambda: torch.nn.LSTM(4, 4, num_layers=2, dropout=0.5)(torch.ones(3, 1, 4))[0],
+    ],
+    ids=["alpha_dropout", "gumbel_softmax", "attention", "lstm"],
+)
+def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw):
+    before = torch.get_rng_state()
+    results = []
+    for seed in (0, 0, 1):
+        with ScopedRandomness(new_generator(seed)):
+            results.append(draw())
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])

@@ -1,0 +1,84 @@
+"""Measures, against closed forms and against samples whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.decomposition import PCA
+
+from skaae import AdversarialAutoencoder
+from skaae._prior_match import PriorMatch
+from skaae.metrics import (
+    prior_match,
+    reconstruction_error,
+    sliced_wasserstein_distance,
+    two_sample_accuracy,
+)
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+def test_the_distance_in_one_dimension_is_scipys(generator):
+    X, Y = generator.normal(size=(200, 1)), generator.exponential(size=(200, 1))
+    expected = stats.wasserstein_distance(X[:, 0], Y[:, 0])
+    assert sliced_wasserstein_distance(X, Y) == pytest.approx(expected)
+
+
+def test_the_distance_of_a_shift_is_its_mean_projection(generator):
+    """A shift by s moves each projection by |s . theta|, in the plane 2 |s| / pi on average."""
+    X = generator.normal(size=(300, 2))
+    distance = sliced_wasserstein_distance(
+        X, X + np.array([3.0, 4.0]), n_projections=4096, random_state=0
+    )
+    assert distance == pytest.approx(5.0 * 2.0 / np.pi, rel=0.02)
+
+
+def test_the_distance_needs_samples_of_one_shape():
+    with pytest.raises(ValueError, match=r"got \(3, 2\) and \(4, 2\)"):
+        sliced_wasserstein_distance(np.zeros((3, 2)), np.zeros((4, 2)))
+
+
+def test_a_classifier_cannot_tell_samples_of_one_distribution(generator):
+    X, Y = generator.normal(size=(2, 1000, 2))
+    # 2,000 rows: the standard error of the accuracy is 0.011.
+    assert two_sample_accuracy(X, Y, random_state=0) == pytest.approx(0.5, abs=0.035)
+
+
+def test_a_classifier_sees_a_hole_that_moments_hide(generator):
+    """A ring with the mean and covariance of a normal."""
+    angle = generator.uniform(0, 2 * np.pi, size=1000)
+    ring = np.sqrt(2.0) * np.c_[np.cos(angle), np.sin(angle)]
+    assert two_sample_accuracy(ring, generator.normal(size=(1000, 2)), random_state=0) > 0.8
+
+
+def test_the_error_of_pca_is_its_discarded_variance(generator):
+    X = generator.normal(size=(500, 4)) * [4.0, 3.0, 2.0, 1.0]
+    pca = PCA().fit(X)
+    discarded = pca.explained_variance_[2:].sum() * (499 / 500) / 4
+    assert reconstruction_error(PCA(2).fit(X), X) == pytest.approx(discarded)
+
+
+def test_the_prior_match_tells_a_match_from_a_mismatch(wine):
+    X = wine[0]
+    model = AdversarialAutoencoder(max_iter=150, random_state=0).fit(X)
+    assert prior_match(model, X, random_state=0).ratio < 2.0
+    shifted = prior_match(model, X + 2.0 * X.std(axis=0), random_state=0)
+    assert shifted.ratio > 3.0
+    assert shifted.mismatched
+
+
+@pytest.mark.parametrize(
+    ("distance", "reference", "spread", "mismatched", "collapsed"),
+    [
+        (0.05, 0.04, 1.0, False, False),
+        (0.15, 0.01, 1.0, False, False),
+        (0.50, 0.40, 0.9, False, False),
+        (0.50, 0.05, 0.9, True, False),
+        (0.80, 0.05, 0.01, True, True),
+    ],
+)
+def test_only_a_clear_mismatch_is_called_one(distance, reference, spread, mismatched, collapsed):
+    match = PriorMatch(distance, reference, spread, 100, True)
+    assert (match.mismatched, match.collapsed) == (mismatched, collapsed)

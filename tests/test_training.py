@@ -1,0 +1,292 @@
+"""The step, the loop, the batches and where training starts."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from skaae import AdversarialAutoencoder
+from skaae._device import new_generator
+from skaae._latent import Latent
+from skaae._model import AutoencoderModel
+from skaae.divergences import DIVERGENCES, as_divergence
+from skaae.losses import as_loss
+from skaae.networks import MLP
+from skaae.posteriors import as_posterior
+from skaae.priors import as_prior
+from skaae.training import (
+    Budget,
+    EarlyStopping,
+    ResidentBatches,
+    TrainingStep,
+    run,
+    start_at_principal_components,
+)
+
+
+def make_model(
+    n_features=6, n_components=2, divergence="jensen_shannon", posterior="deterministic"
+):
+    latent = Latent.create(
+        "code",
+        n_components,
+        prior=as_prior("normal"),
+        posterior=as_posterior(posterior),
+        divergence=as_divergence(divergence),
+        seed=0,
+    )
+    return AutoencoderModel(n_features, (latent,), encoder=MLP((8,)), decoder=MLP((8,)))
+
+
+def make_step(model, **changes):
+    settings = {
+        "divergence_weights": [1.0],
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "input_noise": 0.0,
+        "generator": new_generator(0),
+        "autocast_dtype": None,
+        "scoped_randomness": False,
+    }
+    return TrainingStep(model, as_loss("squared_error"), **{**settings, **changes})
+
+
+@pytest.fixture
+def rows():
+    return torch.randn(64, 6, generator=new_generator(1))
+
+
+# ---------------------------------------------------------------------------------------- batches
+
+
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(64, 16), (65, 16), (7, 16), (100, 30)])
+def test_batches_are_equal_and_no_row_comes_twice(n_rows, batch_size):
+    rows = torch.arange(n_rows, dtype=torch.float32)[:, None]
+    batches = list(ResidentBatches(rows, batch_size, new_generator(0)))
+    assert len({len(batch) for batch in batches}) == 1
+    seen = torch.cat(batches).flatten()
+    assert len(seen.unique()) == len(seen) > n_rows - len(batches)
+
+
+def test_passes_come_in_different_orders():
+    batches = ResidentBatches(torch.arange(32.0)[:, None], 32, new_generator(0))
+    (first,), (second,) = list(batches), list(batches)
+    assert not torch.equal(first, second)
+
+
+# ------------------------------------------------------------------------------------------- step
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+def test_a_step_moves_encoder_and_decoder(rows, divergence):
+    posterior = "gaussian" if divergence == "posterior_kl" else "deterministic"
+    model = make_model(divergence=divergence, posterior=posterior)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    losses = make_step(model)(rows)
+    assert all(torch.isfinite(value) for value in losses.values())
+    moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters())]
+    # A network that starts at zero behind a linear path moves its last layer first.
+    assert sum(moved) > len(moved) / 2
+
+
+def test_the_joint_objective_does_not_move_the_discriminator(rows):
+    """The encoder's loss runs through the discriminator, whose weights it must not reach."""
+    model = make_model()
+    step = make_step(model)
+    for group in step.discriminator_optimizers["code"].param_groups:
+        group["lr"] = 0.0
+    before = [p.detach().clone() for p in model.discriminators.parameters()]
+    step(rows)
+    gradients = [p.grad.clone() for p in model.discriminators.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, model.discriminators.parameters()))
+    codes = model.encode(rows, new_generator(0))[0].codes
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert codes.shape == (64, 2)
+
+
+def test_the_discriminator_steps_as_often_as_it_is_told(rows):
+    model = make_model(divergence=DIVERGENCES["jensen_shannon"](n_discriminator_steps=3))
+    step = make_step(model)
+    step(rows)
+    state = step.discriminator_optimizers["code"].state
+    assert {int(entry["step"]) for entry in state.values()} == {3}
+
+
+def test_weight_zero_leaves_reconstruction_alone(rows):
+    """Without the divergence the encoder's gradient is that of plain reconstruction."""
+    model = make_model()
+    nn.init.normal_(model.encoder.network[-1].weight, generator=new_generator(3))
+    expected = torch.autograd.grad(
+        0.5 * (model.decode(model.encoder(rows)) - rows).square().sum(dim=1).mean(),
+        list(model.encoder.parameters()),
+    )
+    step = make_step(model, divergence_weights=[0.0], learning_rate=0.0)
+    step(rows)
+    for parameter, gradient in zip(model.encoder.parameters(), expected):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_linear_paths_and_biases_do_not_decay(rows):
+    model = make_model()
+    step = make_step(model, weight_decay=100.0, learning_rate=1e-3)
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in step.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert decays[id(model.encoder.linear.weight)] == 0.0
+    assert decays[id(model.encoder.network[0].bias)] == 0.0
+    assert decays[id(model.encoder.network[0].weight)] == 100.0
+
+
+# ------------------------------------------------------------------------------------------- loop
+
+
+class CountingStep:
+    """A step with one weight, which counts its calls."""
+
+    def __init__(self):
+        self.model = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.model.weight)
+        self.rates = []
+
+    def set_rate(self, factor):
+        self.rates.append(factor)
+
+    def __call__(self, x):
+        with torch.no_grad():
+            self.model.weight += 1.0
+        return {"reconstruction": x.mean()}
+
+
+def test_the_history_averages_over_batches():
+    batches = [torch.tensor([1.0]), torch.tensor([3.0])]
+    outcome = run(CountingStep(), batches, Budget(3, 2))
+    assert [entry["reconstruction"] for entry in outcome.history] == [2.0, 2.0, 2.0]
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    step = CountingStep()
+    run(step, [torch.ones(1)] * 10, Budget(100, 10))
+    rates = np.array(step.rates)
+    assert rates[0] == pytest.approx(0.01, rel=0.01)
+    assert rates[100:].max() == rates[100]
+    assert (np.diff(rates[100:]) < 0).all()
+    # Half a cosine: at the middle of the budget half the rate.
+    assert rates[500] == pytest.approx(0.5)
+    assert rates[-1] < 1e-4
+
+
+def test_a_single_pass_keeps_the_rate():
+    step = CountingStep()
+    run(step, [torch.ones(1)] * 5, Budget.one_pass(5))
+    assert step.rates == [1.0] * 5
+
+
+def test_stopping_restores_the_best_state():
+    step = CountingStep()
+    criteria = iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
+    outcome = run(
+        step,
+        [torch.ones(1)] * 50,
+        Budget(6, 50),
+        look=lambda: {"criterion": next(criteria)},
+        stopping=EarlyStopping(n_iter_no_change=3, tol=0.1),
+    )
+    assert len(outcome.history) == 5
+    assert outcome.best_epoch == 2
+    assert float(step.model.weight.detach()) == 100.0
+
+
+def test_looks_are_fifty_steps_apart_at_least():
+    outcome = run(
+        CountingStep(), [torch.ones(1)] * 20, Budget(7, 20), look=lambda: {"criterion": 0.0}
+    )
+    looked = [entry["epoch"] for entry in outcome.history if "criterion" in entry]
+    assert looked == [3, 6, 7]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_at_the_last_good_state():
+    step = CountingStep()
+
+    class Batches:
+        n_passes = 0
+
+        def __iter__(self):
+            self.n_passes += 1
+            return iter([torch.tensor([math.nan if self.n_passes == 4 else 1.0])] * 50)
+
+    outcome = run(step, Batches(), Budget(10, 50))
+    assert not outcome.finite
+    assert outcome.best_epoch == 3
+    assert float(step.model.weight.detach()) == 150.0
+
+
+@pytest.mark.parametrize("n_rows", [2, 150, 1_348, 10_000, 60_000, 1_000_000])
+def test_the_default_budget_is_sensible_for_any_number_of_rows(n_rows):
+    n_batches = max(1, round(n_rows / 256))
+    budget = Budget.default(n_batches)
+    assert budget.n_steps >= 1_000
+    assert budget.n_epochs >= 3
+    assert budget.n_steps <= max(5_000, 4 * n_batches)
+
+
+# ------------------------------------------------------------------------------------------ start
+
+
+def test_training_starts_at_principal_components(rows):
+    rows = rows @ torch.diag(torch.tensor([5.0, 3.0, 1.0, 0.5, 0.2, 0.1])) + 1.0
+    model = make_model()
+    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    pca = PCA(2, whiten=True).fit(rows.numpy())
+    expected = pca.transform(rows.numpy())
+    codes = model.mean_codes(rows).detach().numpy()
+    assert np.abs(codes) == pytest.approx(np.abs(expected), abs=1e-4)
+    restored = model.decode(torch.as_tensor(codes)).detach().numpy()
+    assert restored == pytest.approx(pca.inverse_transform(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "universal", "hierarchical"])
+def test_posteriors_with_more_outputs_start_at_principal_components_too(rows, posterior):
+    model = make_model(divergence="mmd", posterior=posterior)
+    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    outputs = model._outputs(rows, [torch.zeros(64, n) for n in model._n_noise if n])[0][:, :2]
+    expected = PCA(2, whiten=True).fit_transform(rows.numpy())
+    assert np.abs(outputs.detach().numpy()) == pytest.approx(np.abs(expected), abs=1e-4)
+
+
+def test_the_start_survives_rows_that_span_fewer_dimensions(rows):
+    rows = rows[:, :1].expand(-1, 6).contiguous()
+    model = make_model(n_components=4)
+    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    assert torch.isfinite(model.mean_codes(rows)).all()
+
+
+def test_bernoulli_starts_at_the_mean_row():
+    rows = torch.rand(500, 6, generator=new_generator(0)) ** 3
+    model = make_model()
+    loss = as_loss("bernoulli")
+    start_at_principal_components(model, loss, rows, seed=0)
+    decoded = loss.mean(model.decode(torch.zeros(1, 2))).detach()
+    torch.testing.assert_close(decoded[0], rows.mean(dim=0))
+
+
+# ------------------------------------------------------------------------------- what it achieves
+
+
+@pytest.mark.parametrize("divergence", sorted(set(DIVERGENCES) - {"posterior_kl"}))
+def test_codes_of_held_out_rows_meet_the_prior(divergence):
+    """A curved sheet in five dimensions, mapped to N(0, I) by every divergence on samples."""
+    generator = np.random.default_rng(0)
+    sheet = generator.uniform(-1, 1, size=(1500, 2))
+    lift = np.c_[sheet, sheet**2, sheet[:, :1] * sheet[:, 1:]]
+    rows = lift + 0.05 * generator.normal(size=lift.shape)
+    model = AdversarialAutoencoder(
+        divergence=divergence, hidden_layer_sizes=(64, 64), max_iter=150, random_state=0
+    ).fit(rows[:1000])
+    from skaae.metrics import prior_match
+
+    assert prior_match(model, rows[1000:], random_state=0).ratio < 2.0

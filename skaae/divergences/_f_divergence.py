@@ -84,7 +84,7 @@ class JensenShannon(FDivergence):
     Linear(in_features=2, out_features=64, bias=True)
     """
 
-    auto_weight = 0.3
+    auto_weight = 0.5
 
     def activation(self, v: Tensor) -> Tensor:
         """Return log(2 sigmoid(v))."""
@@ -124,7 +124,7 @@ class KullbackLeibler(FDivergence):
     tensor([1.])
     """
 
-    auto_weight = 0.3
+    auto_weight = 0.5
 
     def activation(self, v: Tensor) -> Tensor:
         """Return 1 + v."""
@@ -160,7 +160,7 @@ class ReverseKullbackLeibler(FDivergence):
     tensor([-1.])
     """
 
-    auto_weight = 0.3
+    auto_weight = 0.5
 
     def activation(self, v: Tensor) -> Tensor:
         """Return -exp(-v)."""
@@ -195,7 +195,7 @@ class Pearson(FDivergence):
     tensor([3.])
     """
 
-    auto_weight = 0.3
+    auto_weight = 0.5
 
     def activation(self, v: Tensor) -> Tensor:
         """Return v."""

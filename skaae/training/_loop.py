@@ -48,10 +48,10 @@ class Budget:
     def default(cls, n_batches: int) -> Budget:
         """Return a budget that counts steps as well as epochs.
 
-        100 epochs, but at least 1,000 steps (few rows make few steps an epoch) and at most 4,000,
+        100 epochs, but at least 1,500 steps (few rows make few steps an epoch) and at most 4,000,
         of which every row is seen three times at least.
         """
-        n_steps = max(1_000, min(100 * n_batches, 4_000), 3 * n_batches)
+        n_steps = max(1_500, min(100 * n_batches, 4_000), 3 * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 
     @property

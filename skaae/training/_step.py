@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -13,8 +12,11 @@ from skaae._model import AutoencoderModel
 from skaae.losses import ReconstructionLoss
 from skaae.networks import LinearPathNetwork
 
-# A momentum of 0.5 lets encoder and discriminator answer each other; 0.9 makes them swing.
+# Adam's betas. A discriminator with momentum makes the codes circle around the prior instead of
+# settling: on digits in 16 dimensions their mean ended 0.5 standard deviations off with 0.5, and
+# 0.05 off without. The autoencoder may have some.
 _BETAS = (0.5, 0.99)
+_DISCRIMINATOR_BETAS = (0.0, 0.99)
 
 
 class TrainingStep:
@@ -31,7 +33,8 @@ class TrainingStep:
         One for each latent.
     learning_rate : float
     weight_decay : float
-        Decoupled decay of weight matrices; biases and linear paths are left alone.
+        Decoupled decay of weight matrices, the discriminators' too, which would otherwise learn
+        few codes by heart; biases and linear paths are left alone.
     input_noise : float
         Standard deviation of the noise that the encoder's rows are given, in their units; falls
         with the learning rate.
@@ -69,10 +72,18 @@ class TrainingStep:
             for part in (model.encoder, model.decoder, model.posterior_networks)
             for parameter in part.parameters()
         ]
-        self.optimizer = _adam(_parameter_groups(model, weight_decay), learning_rate)
+        self.optimizer = _adam(
+            [model.encoder, model.decoder, model.posterior_networks],
+            learning_rate,
+            weight_decay,
+            _BETAS,
+        )
         self.discriminator_optimizers = {
             latent.name: _adam(
-                model.discriminators[latent.name].parameters(), latent.divergence.learning_rate
+                [model.discriminators[latent.name]],
+                latent.divergence.learning_rate,
+                weight_decay,
+                _DISCRIMINATOR_BETAS,
             )
             for latent in model.latents
             if latent.is_adversarial
@@ -85,7 +96,8 @@ class TrainingStep:
 
     def set_weight_decay(self, weight_decay: float) -> None:
         """Set the decay of weight matrices."""
-        self.optimizer.param_groups[0]["weight_decay"] = weight_decay
+        for optimizer in (self.optimizer, *self.discriminator_optimizers.values()):
+            optimizer.param_groups[0]["weight_decay"] = weight_decay
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate, and the input noise, to `factor` times its initial value.
@@ -167,25 +179,27 @@ class TrainingStep:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
 
 
-def _adam(parameters: Iterable, learning_rate: float) -> torch.optim.Optimizer:
-    parameters = list(parameters)
-    return torch.optim.AdamW(
-        parameters, lr=learning_rate, betas=_BETAS, weight_decay=0.0, fused=True
-    )
-
-
-def _parameter_groups(model: AutoencoderModel, weight_decay: float) -> list[dict]:
+def _adam(
+    parts: list[nn.Module], learning_rate: float, weight_decay: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    """Return an optimiser whose first group decays and whose second does not."""
     linear_paths = {
         id(parameter)
-        for module in model.modules()
+        for part in parts
+        for module in part.modules()
         if isinstance(module, LinearPathNetwork)
         for parameter in module.linear.parameters()
     }
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
-    for part in (model.encoder, model.decoder, model.posterior_networks):
+    for part in parts:
         for parameter in part.parameters():
             groups[parameter.ndim > 1 and id(parameter) not in linear_paths].append(parameter)
-    return [
-        {"params": groups[True], "weight_decay": weight_decay},
-        {"params": groups[False]},
-    ]
+    return torch.optim.AdamW(
+        [
+            {"params": groups[True], "weight_decay": weight_decay},
+            {"params": groups[False], "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+        betas=betas,
+        fused=True,
+    )

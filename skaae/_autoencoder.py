@@ -60,13 +60,14 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
     encoder, decoder : {"mlp", "convolutional"}, callable or nn.Module, default=None
         Networks of your own: a callable ``(n_inputs, n_outputs) -> nn.Module``, or a module,
         which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`.
-    learning_rate : float, default=0.001
-        Of encoder and decoder; falls to zero along half a cosine.
+    learning_rate : float or "auto", default="auto"
+        Of encoder and decoder; falls to zero along half a cosine. ``"auto"`` is 0.001 up to 30,000
+        rows and rises in proportion to 0.002 at 60,000: the budget grows more slowly than the rows.
     batch_size : int or "auto", default="auto"
         ``"auto"`` is an eighth of the rows, at least 64 and at most 256.
     max_iter : int, default=None
-        Epochs. None counts steps too: 100 epochs, but at least 1,000 and at most 4,000 steps
-        unless rows would be seen fewer than three times.
+        Epochs. None counts steps too: 100 epochs, but at least 1,500 steps (15 a row below 100
+        rows) and at most 4,000, unless rows would be seen fewer than three times.
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. The linear path is not decayed.
@@ -161,7 +162,7 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         "hidden_layer_sizes": ["array-like"],
         "encoder": [StrOptions(set(ENCODERS)), callable, None],
         "decoder": [StrOptions(set(DECODERS)), callable, None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -189,7 +190,7 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         hidden_layer_sizes: Sequence[int] = (512, 512),
         encoder: Any = None,
         decoder: Any = None,
-        learning_rate: float = 1e-3,
+        learning_rate: float | str = "auto",
         batch_size: int | str = "auto",
         max_iter: int | None = None,
         weight_decay: float = 1000.0,
@@ -259,8 +260,9 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
     def partial_fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train for one pass over `X`, going on from the last call.
 
-        The first call settles the scaling of the columns, so let its rows be typical. The learning
-        rate stays at `learning_rate`. Where ``prior_match_`` is of interest, see
+        The first call settles the scaling of the columns, so let its rows be typical. Learning rate
+        and input noise stay as they are set: for codes that meet the prior closely, lower both
+        towards the end by starting from a saved fit. Where ``prior_match_`` is of interest, see
         :func:`skaae.metrics.prior_match`.
 
         Parameters

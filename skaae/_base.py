@@ -7,7 +7,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,14 +20,19 @@ from torch import Tensor
 from skaae._codec import Codec
 from skaae._device import (
     ScopedRandomness,
+    Seeds,
     new_generator,
-    random_seed,
     resolve_device,
     resolve_precision,
 )
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel
-from skaae._prior_match import PriorMatch, measure_prior_match, warn_if_mismatched
+from skaae._prior_match import (
+    PriorMatch,
+    look_at_held_out,
+    measure_prior_match,
+    warn_if_mismatched,
+)
 from skaae._rows import constant_loss, fit_scaling, resident_rows
 from skaae._scaling import ColumnScaling
 from skaae.losses import ReconstructionLoss, as_loss
@@ -48,23 +52,9 @@ from skaae.training import (
 _MAX_MEASURED_ROWS = 1_000
 _MIN_ROWS_TO_SET_ASIDE = 2_000
 _LARGEST_BATCH = 256
-
-
-@dataclass(frozen=True)
-class _Seeds:
-    """Independent seeds for the parts of a fit, so that none shifts another's draws."""
-
-    latents: int
-    weights: int
-    components: int
-    split: int
-    training: int
-    measure: int
-
-    @classmethod
-    def draw(cls, random_state: Any) -> _Seeds:
-        sequence = np.random.SeedSequence(random_seed(random_state))
-        return cls(*(int(seed) for seed in sequence.generate_state(6)))
+# On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
+_BASE_RATE = 1e-3
+_ROWS_AT_BASE_RATE = 30_000
 
 
 class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -82,6 +72,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
     prior_match_: PriorMatch
     _scaling: ColumnScaling
     _loss: ReconstructionLoss
+    _null_loss: float
     _output_dtype: np.dtype
     _step: TrainingStep
 
@@ -96,9 +87,12 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         with _unchanged_on_error(self):
             self._validate_params()
             X = self._validated(X, reset=True)
-            fitted = self._train(X, _Seeds.draw(self.random_state))
+            outcome, fitted = self._train(X, Seeds.draw(self.random_state))
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
+        # Last, so that a fit survives a caller who turns warnings into errors.
+        if not _warn_if_not_finite(outcome):
+            warn_if_mismatched(self.prior_match_, type(self).__name__)
 
     def _partial_fit(self, X: Any) -> None:
         """Train for one pass over `X`, from the state that the last call left."""
@@ -106,33 +100,35 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         with _unchanged_on_error(self):
             self._validate_params()
             X = self._validated(X, reset=first)
-            seeds = _Seeds.draw(self.random_state)
-            loss = as_loss(self.reconstruction_loss)
+            seeds = Seeds.draw(self.random_state)
+            loss = as_loss(self.reconstruction_loss) if first else self._loss
             loss.check(X)
             device = resolve_device(self.device) if first else self.device_
             scaling = fit_scaling(loss, X) if first else self._scaling
             x = resident_rows(X, scaling, device)
             model = self._new_model(x, loss, seeds) if first else self.model_
+            null_loss = constant_loss(loss, x) if first else self._null_loss
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
-            step = self.__dict__.get("_step") or self._new_step(model, loss, x, seeds)
+            step = self.__dict__.get("_step") or self._new_step(model, loss, x, null_loss, seeds)
             step.set_weight_decay(self.weight_decay / n_seen)
-            batches = ResidentBatches(x, self._batch_size(len(x)), step.generator)
-            model.train()
-            try:
-                outcome = run(step, batches, Budget.one_pass(batches.n_batches))
-            finally:
-                model.eval()
+            outcome = _one_pass(step, ResidentBatches(x, self._batch_size(len(x)), step.generator))
             n_iter = 1 if first else self.n_iter_ + 1
             entry = {**outcome.history[0], "epoch": n_iter}
             self.history_ = [entry] if first else [*self.history_, entry]
             self.n_iter_ = self.best_iter_ = n_iter
-            self.n_samples_seen_ = n_seen
-            self.model_, self._scaling, self.device_, self._step = model, scaling, device, step
-            self._loss, self._output_dtype = loss, X.dtype
+            self.n_samples_seen_, self._step = n_seen, step
+            self.model_, self._scaling, self.device_ = model, scaling, device
+            self._loss, self._null_loss, self._output_dtype = loss, null_loss, X.dtype
+            # It told of a model that has moved on.
+            self.__dict__.pop("prior_match_", None)
+            if not outcome.finite:
+                # The weights are those before the pass; the optimiser's moments are not finite.
+                del self._step
+                self.n_samples_seen_ -= len(x)
         _warn_if_not_finite(outcome)
 
-    def _train(self, X: np.ndarray, seeds: _Seeds) -> dict[str, Any]:
-        """Return the fitted attributes."""
+    def _train(self, X: np.ndarray, seeds: Seeds) -> tuple[Outcome, dict[str, Any]]:
+        """Return how training went, and the fitted attributes."""
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
         loss.check(X)
@@ -141,16 +137,15 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         x = resident_rows(X, scaling, device)
         train_rows, held_out_rows = self._split(x, seeds.split)
         model = self._new_model(train_rows, loss, seeds) if warm is None else warm.to(device)
-        step = self._new_step(model, loss, train_rows, seeds)
+        null_loss = constant_loss(loss, train_rows)
+        step = self._new_step(model, loss, train_rows, null_loss, seeds)
         outcome = self._run(step, loss, train_rows, held_out_rows, seeds)
         model.eval()
         measured = train_rows if held_out_rows is None else held_out_rows
         match = measure_prior_match(
             model, measured, seed=seeds.measure, held_out=held_out_rows is not None
         )
-        if not _warn_if_not_finite(outcome):
-            warn_if_mismatched(match, type(self).__name__)
-        return {
+        return outcome, {
             "model_": model,
             "history_": outcome.history,
             "n_iter_": len(outcome.history),
@@ -160,6 +155,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             "prior_match_": match,
             "_scaling": scaling,
             "_loss": loss,
+            "_null_loss": null_loss,
             "_output_dtype": X.dtype,
         }
 
@@ -169,21 +165,21 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         loss: ReconstructionLoss,
         train_rows: Tensor,
         held_out_rows: Tensor | None,
-        seeds: _Seeds,
+        seeds: Seeds,
     ) -> Outcome:
         batches = ResidentBatches(train_rows, self._batch_size(len(train_rows)), step.generator)
         budget = (
-            Budget.default(batches.n_batches)
+            Budget.default(len(train_rows), batches.n_batches)
             if self.max_iter is None
             else Budget(self.max_iter, batches.n_batches)
         )
         look = None
         if held_out_rows is not None:
             scale = constant_loss(loss, held_out_rows)
-            look = partial(_look, step.model, loss, held_out_rows, scale, seeds.measure)
+            look = partial(look_at_held_out, step.model, loss, held_out_rows, scale, seeds.measure)
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
-        with progress(self.verbose, budget.n_epochs) as report:
-            return run(step, batches, budget, look=look, stopping=stopping, report=report)
+        report = progress(self.verbose, budget.n_epochs)
+        return run(step, batches, budget, look=look, stopping=stopping, report=report)
 
     # ------------------------------------------------------- parts of a fit
 
@@ -220,6 +216,11 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             return min(_LARGEST_BATCH, max(64, n_samples // 8), n_samples)
         return min(self.batch_size, n_samples)
 
+    def _learning_rate(self, n_samples: int) -> float:
+        if self.learning_rate == "auto":
+            return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
+        return float(self.learning_rate)
+
     def _warm_model(self, X: np.ndarray) -> AutoencoderModel | None:
         """Return a copy of the fitted model to go on from, or None."""
         if not (self.warm_start and hasattr(self, "model_")):
@@ -231,7 +232,26 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
                 f"{model.n_components} as fitted before, got {X.shape[1]} and "
                 f"{self.n_components}. Set warm_start=False to start anew."
             )
+        fitted = {"reconstruction_loss": self._loss, **self._nouns(model.latents)}
+        asked = {
+            "reconstruction_loss": as_loss(self.reconstruction_loss),
+            **self._nouns(self._latents(0)),
+        }
+        for name, noun in asked.items():
+            if repr(noun) != repr(fitted[name]):
+                raise ValueError(
+                    f"warm_start=True: expected {name}={fitted[name]} as fitted, got {noun}. "
+                    "Set warm_start=False to start anew."
+                )
         return copy.deepcopy(model)
+
+    @staticmethod
+    def _nouns(latents: tuple[Latent, ...]) -> dict[str, Any]:
+        return {
+            noun: getattr(latent, noun)
+            for latent in latents
+            for noun in ("prior", "posterior", "divergence")
+        }
 
     def _builder(self, role: str, registry: dict) -> Any:
         builder = getattr(self, role)
@@ -240,7 +260,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             return MLP(sizes if role == "encoder" else sizes[::-1])
         return registry[builder]() if isinstance(builder, str) else builder
 
-    def _new_model(self, x: Tensor, loss: ReconstructionLoss, seeds: _Seeds) -> AutoencoderModel:
+    def _new_model(self, x: Tensor, loss: ReconstructionLoss, seeds: Seeds) -> AutoencoderModel:
         # Built on the CPU, so that a seed gives the same weights on every device.
         with ScopedRandomness(new_generator(seeds.weights)):
             model = AutoencoderModel(
@@ -254,11 +274,15 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         return model
 
     def _new_step(
-        self, model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, seeds: _Seeds
+        self,
+        model: AutoencoderModel,
+        loss: ReconstructionLoss,
+        x: Tensor,
+        null_loss: float,
+        seeds: Seeds,
     ) -> TrainingStep:
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
-        null_loss = constant_loss(loss, x)
-        largest = max(p.numel() for p in model.encoder.parameters())
+        largest = max((p.numel() for p in model.encoder.parameters()), default=0)
         model.train()
         return TrainingStep(
             model,
@@ -269,12 +293,12 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
                 else float(self.divergence_weight)
                 for latent in model.latents
             ],
-            learning_rate=self.learning_rate,
+            learning_rate=self._learning_rate(len(x)),
             weight_decay=self.weight_decay / len(x),
             input_noise=self.input_noise,
             generator=new_generator(seeds.training, x.device),
             autocast_dtype=resolve_precision(self.precision, x.device, largest),
-            scoped_randomness=not all(isinstance(b, OWN_BUILDERS) for b in builders),
+            scoped_randomness=not all(type(b) in OWN_BUILDERS for b in builders),
         )
 
     # ------------------------------------------------------------ inference
@@ -287,7 +311,7 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _prior_match(self, X: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
         x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)
-        return measure_prior_match(self.model_, x, seed=seed, held_out=True)
+        return measure_prior_match(self.model_, x, seed=seed, held_out=None)
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -298,6 +322,11 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
                 f"(n_components), got {codes.shape[1]}."
             )
         return codes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
     @property
     def _n_features_out(self) -> int:
@@ -325,6 +354,19 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             self.model_.to(self.device_)
 
 
+def _one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
+    """Train for one pass, or, if that fails, leave the weights as they were."""
+    before = copy.deepcopy(step.model.state_dict())
+    step.model.train()
+    try:
+        return run(step, batches, Budget.one_pass(batches.n_batches))
+    except BaseException:
+        step.model.load_state_dict(before)
+        raise
+    finally:
+        step.model.eval()
+
+
 @contextmanager
 def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Give the estimator back its attributes if the block fails."""
@@ -335,22 +377,6 @@ def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def _look(
-    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, scale: float, seed: int
-) -> dict[str, float]:
-    """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
-    model.eval()
-    with torch.no_grad():
-        reconstruction = float(loss(model.decode(model.mean_codes(x)), x).mean())
-    match = measure_prior_match(model, x, seed=seed, held_out=True)
-    model.train()
-    return {
-        "validation_reconstruction": reconstruction,
-        "prior_distance": match.distance,
-        "criterion": reconstruction / scale + max(0.0, match.distance - match.reference),
-    }
 
 
 def _warn_if_not_finite(outcome: Outcome) -> bool:

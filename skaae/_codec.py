@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,32 +38,37 @@ class Codec:
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Return mean codes in the prior's units, shape (n_samples, n_components)."""
-
-        def codes(model: AutoencoderModel, block: Tensor) -> Tensor:
-            return model.to_prior_units(model.mean_codes(self.scaling.forward(block)))
-
-        return self._apply(codes, X, self.model.n_components)
+        return self._apply(
+            lambda model, x: model.to_prior_units(model.mean_codes(x)),
+            X,
+            self.model.n_components,
+            before=self.scaling.forward,
+        )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return rows in the data's units, shape (n_samples, n_features)."""
-
-        def rows(model: AutoencoderModel, block: Tensor) -> Tensor:
-            outputs = model.decode(model.from_prior_units(block))
-            return self.scaling.inverse(self.loss.mean(outputs))
-
-        return self._apply(rows, codes, self.model.n_features)
+        return self._apply(
+            lambda model, z: self.loss.mean(model.decode(model.from_prior_units(z))),
+            codes,
+            self.model.n_features,
+            after=self.scaling.inverse,
+        )
 
     def row_losses(self, X: np.ndarray) -> np.ndarray:
         """Return the reconstruction loss of each row, shape (n_samples,)."""
-
-        def losses(model: AutoencoderModel, block: Tensor) -> Tensor:
-            x = self.scaling.forward(block)
-            return self.loss(model.decode(model.mean_codes(x)), x)[:, None]
-
-        return self._apply(losses, X, 1)[:, 0]
+        return self._apply(
+            lambda model, x: self.loss(model.decode(model.mean_codes(x)), x)[:, None],
+            X,
+            1,
+            before=self.scaling.forward,
+        )[:, 0]
 
     def _apply(
-        self, function: Callable[[AutoencoderModel, Tensor], Tensor], X: np.ndarray, n_outputs: int
+        self,
+        function: Callable[[AutoencoderModel, Tensor], Tensor],
+        X: np.ndarray,
+        n_outputs: int,
+        **around: Any,
     ) -> np.ndarray:
         dtype = inference_dtype(X, self.device)
         exact = dtype == torch.float64
@@ -74,4 +80,5 @@ class Codec:
                 n_outputs=n_outputs,
                 dtype=dtype,
                 device=self.device,
+                **around,
             )

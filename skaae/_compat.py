@@ -3,8 +3,7 @@
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    InvalidParameterError,
     StrOptions,
 )
 
-__all__ = ["HasMethods", "Interval", "InvalidParameterError", "StrOptions"]
+__all__ = ["HasMethods", "Interval", "StrOptions"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-DEVICE_NAMES = {"auto", "cpu", "cuda", "mps"}
 PRECISION_NAMES = {"auto", "float32", "bfloat16"}
 
 # Below this many weights in the widest layer, casting to bfloat16 costs more than it saves.
@@ -40,12 +40,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(
             f"device must be 'auto' or a name that torch.device accepts, got {device!r}."
         ) from error
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
+    n_available = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
     }
-    if not available.get(resolved.type, True):
+    if (resolved.index or 0) >= n_available.get(resolved.type, 0):
         raise ValueError(
             f"device={device!r} was asked for, but PyTorch sees no such device here. "
             "Use device='auto' to take the fastest one there is."
@@ -81,6 +81,24 @@ def random_seed(random_state: int | np.random.RandomState | None) -> int:
     if random_state is None:
         return secrets.randbits(31)
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Independent seeds for the parts of a fit, so that none shifts another's draws."""
+
+    latents: int
+    weights: int
+    components: int
+    split: int
+    training: int
+    measure: int
+
+    @classmethod
+    def draw(cls, random_state: Any) -> Seeds:
+        """Return the seeds that follow from `random_state`."""
+        sequence = np.random.SeedSequence(random_seed(random_state))
+        return cls(*(int(seed) for seed in sequence.generate_state(6)))
 
 
 def new_generator(seed: int | None = None, device: torch.device | str = "cpu") -> torch.Generator:
@@ -206,10 +224,15 @@ class ScopedRandomness(TorchFunctionMode):
         # The one place where the global generator is used: seeded from ours, and put back. Threads
         # that draw from the global generator in just that moment would see it.
         seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
-        on_cuda = self.generator.device.type == "cuda"
-        with torch.random.fork_rng([self.generator.device] if on_cuda else []):
-            torch.manual_seed(int(seed))
+        borrowed = torch.default_generator
+        if self.generator.device.type == "cuda":
+            borrowed = torch.cuda.default_generators[self.generator.device.index or 0]
+        state = borrowed.get_state()
+        try:
+            borrowed.manual_seed(int(seed))
             return func(*args, **kwargs)
+        finally:
+            borrowed.set_state(state)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -238,12 +261,16 @@ def evaluation(module: torch.nn.Module) -> Iterator[None]:
 
 
 def inference_dtype(X: np.ndarray, device: torch.device) -> torch.dtype:
-    """Return the dtype to infer in: float64 for float64 rows on a CPU, else float32.
+    """Return the dtype to infer in: float64 for float64 rows (not on MPS), else float32.
 
     float32 sums differ with the size of the batch, so a row's code would depend on its company.
     """
-    exact = X.dtype == np.float64 and device.type == "cpu"
+    exact = X.dtype == np.float64 and device.type != "mps"
     return torch.float64 if exact else torch.float32
+
+
+def _same(block: Tensor) -> Tensor:
+    return block
 
 
 def apply_in_batches(
@@ -253,6 +280,8 @@ def apply_in_batches(
     n_outputs: int,
     dtype: torch.dtype,
     device: torch.device,
+    before: Callable[[Tensor], Tensor] = _same,
+    after: Callable[[Tensor], Tensor] = _same,
     batch_size: int = 2048,
 ) -> np.ndarray:
     """Return ``function`` of the rows of `X`, computed in blocks, as an array of X's dtype.
@@ -265,6 +294,8 @@ def apply_in_batches(
     n_outputs : int
     dtype, device
         What `function` computes in and on.
+    before, after : callable, default=identity
+        Run on the CPU in the dtype of `X`, on its rows and on the outputs.
     batch_size : int, default=2048
         Rows in a block; bounds the memory that is used beside `X` and the result.
 
@@ -275,6 +306,7 @@ def apply_in_batches(
     result = np.empty((X.shape[0], n_outputs), dtype=X.dtype)
     for start in range(0, X.shape[0], batch_size):
         rows = slice(start, start + batch_size)
-        block = torch.as_tensor(np.array(X[rows]), dtype=dtype, device=device)
-        result[rows] = function(block).cpu().numpy()
+        block = before(torch.as_tensor(np.array(X[rows])))
+        outputs = function(block.to(device=device, dtype=dtype))
+        result[rows] = after(outputs.cpu().to(block.dtype)).numpy()
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -57,6 +58,14 @@ class AutoencoderModel(nn.Module):
         self.posterior_networks = nn.ModuleDict(
             {latent.name: latent.posterior.build(latent.n_components) for latent in latents}
         )
+
+    def __deepcopy__(self, memo: dict) -> AutoencoderModel:
+        # Networks are copied; latents are descriptions, never changed, and may hold much data.
+        memo[id(self.latents)] = self.latents
+        new = self.__class__.__new__(self.__class__)
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return new
 
     def __repr__(self) -> str:
         parts = {"encoder": self.encoder, "decoder": self.decoder, **self.discriminators}

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from skaae._device import evaluation, new_generator
 from skaae._model import AutoencoderModel
+from skaae.losses import ReconstructionLoss
 
 _N_PROJECTIONS = 128
 _N_REFERENCES = 8
 _MAX_ROWS = 10_000
+_N_SPREAD_DRAWS = 4_096
 
 # A mismatch is called clear when it is both far above what chance gives and large in itself:
 # 0.2 standard deviations of the prior, averaged over directions.
@@ -41,15 +43,15 @@ class PriorMatch:
         1 is perfect, 0 is collapse.
     n_samples : int
         Size of each sample.
-    held_out : bool
-        Whether the rows took no part in training.
+    held_out : bool or None
+        Whether the rows took no part in training; None where that is not known.
     """
 
     distance: float
     reference: float
     spread: float
     n_samples: int
-    held_out: bool
+    held_out: bool | None
 
     @property
     def ratio(self) -> float:
@@ -94,11 +96,15 @@ def random_directions(n_components: int, n_directions: int, generator: torch.Gen
 
 
 def measure_prior_match(
-    model: AutoencoderModel, x: Tensor, *, seed: int, held_out: bool
+    model: AutoencoderModel, x: Tensor, *, seed: int, held_out: bool | None
 ) -> PriorMatch:
-    """Return how well the codes of rows `x` (in the networks' units) meet the prior."""
+    """Return how well the codes of rows `x` (in the networks' units) meet the prior.
+
+    At most 10,000 of the rows, drawn at random, are looked at.
+    """
     generator = new_generator(seed, x.device)
-    x = x[:_MAX_ROWS]
+    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
+    x = x[order.to(x.device)]
     with evaluation(model):
         blocks = [model.encode(block, generator) for block in x.split(2048)]
     codes = torch.cat(
@@ -118,19 +124,28 @@ def measure_prior_match(
         ]
     ).mean()
     return PriorMatch(
-        distance.item(), reference.item(), _spread(codes, prior_codes), len(codes), held_out
+        distance.item(),
+        reference.item(),
+        _spread(codes, model.sample_prior(_N_SPREAD_DRAWS, generator)),
+        len(codes),
+        held_out,
     )
 
 
 def _spread(codes: Tensor, prior_codes: Tensor) -> float:
     """Return the smallest ratio of standard deviations of codes and prior over directions."""
+    if not torch.isfinite(codes).all():
+        return 0.0
+    # On the CPU first: MPS has no float64.
     ours, theirs = (
-        torch.cov(rows.T.double().cpu(), correction=0).reshape(rows.shape[1], -1)
+        torch.cov(rows.cpu().double().T, correction=0).reshape(rows.shape[1], -1)
         for rows in (codes, prior_codes)
     )
     # A prior on the simplex has no spread along the diagonal: leave such directions out.
     values, vectors = torch.linalg.eigh(theirs)
-    kept = values > 1e-6 * values.max()
+    kept = values > 1e-6 * values.max().clamp_min(1e-12)
+    if not kept.any():  # a constant prior, which leaves nothing to spread
+        return 1.0
     whitening = vectors[:, kept] / values[kept].sqrt()
     ratios = torch.linalg.eigvalsh(whitening.T @ ours @ whitening)
     return float(ratios.min().clamp_min(0.0).sqrt())
@@ -154,4 +169,20 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
         )
     else:
         return
-    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=5)
+    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=4)
+
+
+def look_at_held_out(
+    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, scale: float, seed: int
+) -> dict[str, float]:
+    """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
+    model.eval()
+    with torch.no_grad():
+        reconstruction = float(loss(model.decode(model.mean_codes(x)), x).mean())
+    match = measure_prior_match(model, x, seed=seed, held_out=None)
+    model.train()
+    return {
+        "validation_reconstruction": reconstruction,
+        "prior_distance": match.distance,
+        "criterion": reconstruction / scale + max(0.0, match.distance - match.reference),
+    }

@@ -38,15 +38,6 @@ class PosteriorSample:
     mean: Tensor | None = None
     std: Tensor | None = None
 
-    def rescaled(self, location: Tensor, scale: Tensor) -> PosteriorSample:
-        """Return the sample of location + scale * z."""
-        return PosteriorSample(
-            location + scale * self.codes,
-            None if self.log_density is None else self.log_density - scale.log().sum(),
-            None if self.mean is None else location + scale * self.mean,
-            None if self.std is None else scale * self.std,
-        )
-
 
 def gaussian_log_density(codes: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """Return log N(codes; mean, diag(exp(log_std))^2) of each row, shape (n_samples,)."""
@@ -287,7 +278,7 @@ class Hierarchical(Posterior):
         )
 
     def _given_lambda(self, lambda_: Tensor, networks: nn.ModuleDict) -> tuple[Tensor, Tensor]:
-        shift, log_std = _mean_and_log_std(networks["likelihood"](lambda_))
+        shift, log_std = _mean_and_log_std(networks["likelihood"](lambda_).to(lambda_.dtype))
         return lambda_ + shift, log_std
 
     def sample(self, outputs, networks, generator):
@@ -297,7 +288,7 @@ class Hierarchical(Posterior):
         code_mean, code_log_std = self._given_lambda(lambda_, networks)
         codes = code_mean + code_log_std.exp() * _randn(tuple(mean.shape), generator)
         guess, guess_log_std = _mean_and_log_std(
-            networks["auxiliary"](torch.cat([codes, mean, log_std], dim=1))
+            networks["auxiliary"](torch.cat([codes, mean, log_std], dim=1)).to(codes.dtype)
         )
         log_density = (
             gaussian_log_density(codes, code_mean, code_log_std)

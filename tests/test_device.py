@@ -31,6 +31,7 @@ def machine(monkeypatch):
 
     def have(cuda: bool = False, mps: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     return have
@@ -61,6 +62,8 @@ def test_device_by_name_or_object(device):
 def test_device_with_an_index(machine):
     machine(cuda=True)
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="PyTorch sees no such device"):
+        resolve_device("cuda:2")
 
 
 @pytest.mark.parametrize("device", ["banana", "CPU!", ""])
@@ -119,11 +122,13 @@ def test_auto_precision_elsewhere_is_float32():
     [
         (np.float64, "cpu", torch.float64),
         (np.float32, "cpu", torch.float32),
-        (np.float64, "cuda", torch.float32),
+        (np.float64, "cuda", torch.float64),
         (np.float64, "mps", torch.float32),
     ],
 )
-def test_inference_runs_in_float64_only_for_float64_rows_on_the_cpu(numpy_dtype, device, expected):
+def test_inference_runs_in_float64_for_float64_rows_where_there_is_such_a_thing(
+    numpy_dtype, device, expected
+):
     assert inference_dtype(np.zeros((1, 1), numpy_dtype), torch.device(device)) == expected
 
 

@@ -19,7 +19,6 @@ from skaae.posteriors import (
     Gaussian,
     Hierarchical,
     Posterior,
-    PosteriorSample,
     UniversalApproximator,
     as_posterior,
 )
@@ -155,42 +154,6 @@ def test_as_posterior_of_a_name_and_of_an_object(name):
 def test_parameters_that_are_off_are_named(posterior, name):
     with pytest.raises(ValueError, match=name):
         posterior.check()
-
-
-# ------------------------------------------------------------------ units
-
-
-def test_rescaled_density_changes_by_the_jacobian():
-    location, scale = torch.tensor([1.0, -2.0]).double(), torch.tensor([3.0, 0.25]).double()
-    mean, std = normal(6, 2), normal(6, 2, seed=1).exp()
-    law = torch.distributions.Normal(mean, std)
-    codes = mean + std * normal(6, 2, seed=2)
-    sample = PosteriorSample(codes, law.log_prob(codes).sum(dim=1), mean, std)
-    rescaled = sample.rescaled(location, scale)
-    expected = torch.distributions.TransformedDistribution(
-        law, torch.distributions.AffineTransform(location, scale)
-    )
-    torch.testing.assert_close(
-        rescaled.log_density, expected.log_prob(rescaled.codes).sum(dim=1), rtol=1e-12, atol=1e-12
-    )
-
-
-def test_rescaled_parameters_are_those_of_the_rescaled_codes():
-    location, scale = torch.tensor([1.0, -2.0]).double(), torch.tensor([3.0, 0.25]).double()
-    outputs = torch.tensor([[0.5, -1.0, 1.0, 0.0]]).double().expand(20_000, -1)
-    rescaled = Gaussian().sample(outputs, nn.ModuleDict(), new_generator(0))
-    rescaled = rescaled.rescaled(location, scale)
-    for j in range(2):
-        law = stats.norm(rescaled.mean[0, j].item(), rescaled.std[0, j].item())
-        assert stats.kstest(rescaled.codes[:, j].numpy(), law.cdf).pvalue > 1e-3
-
-
-def test_rescaling_keeps_what_is_unknown_unknown():
-    rescaled = PosteriorSample(torch.ones(2, 1)).rescaled(torch.tensor([1.0]), torch.tensor([3.0]))
-    assert rescaled.codes.tolist() == [[4.0], [4.0]]
-    assert rescaled.log_density is None
-    assert rescaled.mean is None
-    assert rescaled.std is None
 
 
 # ------------------------------------------------------------------ deterministic

@@ -55,7 +55,7 @@ class PosteriorKL(Divergence):
         gaussian = prior.gaussian_parameters()
         if gaussian is None or sample.mean is None:
             return (sample.log_density - prior.log_density(sample.codes)).mean()
-        mean, std = gaussian
+        mean, std = (parameter.to(sample.mean) for parameter in gaussian)
         ratio = (sample.std / std).square()
         shift = ((sample.mean - mean) / std).square()
         return 0.5 * (ratio + shift - 1.0 - ratio.log()).sum(dim=1).mean()

@@ -261,7 +261,8 @@ class UserPrior(Prior):
             "random_state": lambda: _numpy_seed(generator),
         }
         kwargs = {name: offered[name]() for name in names[1:] if name in offered}
-        drawn = source.sample(n_samples, **kwargs)
+        with ScopedRandomness(_cpu_generator(generator)):
+            drawn = source.sample(n_samples, **kwargs)
         if isinstance(drawn, tuple):
             drawn = drawn[0]
         if isinstance(drawn, Tensor):

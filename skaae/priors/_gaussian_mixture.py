@@ -32,7 +32,7 @@ class GaussianMixture(Prior):
         is the estimator's `n_components`).
     radius : float, default=4.0
         Distance of the modes from the origin.
-    radial_scale, tangential_scale : float, default=1.0 and 0.35
+    radial_scale, tangential_scale : float, default=1.0 and 0.5
         Standard deviations along and across the direction of a mode.
     means : array-like of shape (K, n_dimensions), default=None
         Means of your own; replaces the ring and `n_components`.
@@ -76,7 +76,7 @@ class GaussianMixture(Prior):
         *,
         radius: float = 4.0,
         radial_scale: float = 1.0,
-        tangential_scale: float = 0.35,
+        tangential_scale: float = 0.5,
         means=None,
         covariances=None,
         weights=None,

@@ -7,6 +7,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from skaae._device import new_generator
 from skaae._model import AutoencoderModel
 from skaae.losses import ReconstructionLoss
 from skaae.networks import LinearPathNetwork
@@ -27,7 +28,9 @@ def start_at_principal_components(
     latent = model.latents[0]
     if latent.prior.on_simplex or not isinstance(encoder, LinearPathNetwork):
         return
-    rows = x[:_MAX_ROWS].cpu().double().numpy()
+    # A random part: tables often come sorted.
+    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
+    rows = x[order.to(x.device)].cpu().double().numpy()
     n_components = min(latent.n_components, *rows.shape)
     # Columns that a single repeated row spans have no direction; PCA warns by dividing by 0.
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -45,13 +45,15 @@ class Budget:
         return cls(1, n_batches, annealed=False)
 
     @classmethod
-    def default(cls, n_batches: int) -> Budget:
+    def default(cls, n_samples: int, n_batches: int) -> Budget:
         """Return a budget that counts steps as well as epochs.
 
-        100 epochs, but at least 1,500 steps (few rows make few steps an epoch) and at most 4,000,
-        of which every row is seen three times at least.
+        100 epochs, but at least 1,500 steps (few rows make few steps an epoch; below 100 rows 15
+        steps a row, and never fewer than 300), and at most 4,000, unless rows would be seen fewer
+        than three times.
         """
-        n_steps = max(1_500, min(100 * n_batches, 4_000), 3 * n_batches)
+        least = min(1_500, max(300, 15 * n_samples))
+        n_steps = max(least, min(100 * n_batches, 4_000), 3 * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 
     @property
@@ -149,11 +151,14 @@ def run(
         n_steps += n_batches
         entry["seconds"] = time.perf_counter() - started
         history.append(entry)
-        if not all(math.isfinite(value) for value in losses.values()):
+        is_last, stop = epoch == budget.n_epochs, False
+        is_look = n_steps - last_look >= _STEPS_BETWEEN_LOOKS or is_last
+        finite = all(math.isfinite(value) for value in losses.values())
+        # The last update of an epoch is younger than its losses.
+        if not finite or (is_look and not _is_finite(step.model)):
             step.model.load_state_dict(good_state)
             return Outcome(history, good_epoch, finite=False)
-        is_last, stop = epoch == budget.n_epochs, False
-        if n_steps - last_look >= _STEPS_BETWEEN_LOOKS or is_last:
+        if is_look:
             last_look = n_steps
             is_good = True
             if look is not None:
@@ -184,6 +189,10 @@ def _one_epoch(
             totals[name] = totals[name] + value if name in totals else value
         n_batches += 1
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -71,6 +71,7 @@ class TrainingStep:
             parameter
             for part in (model.encoder, model.decoder, model.posterior_networks)
             for parameter in part.parameters()
+            if parameter.requires_grad
         ]
         self.optimizer = _adam(
             [model.encoder, model.decoder, model.posterior_networks],
@@ -88,8 +89,8 @@ class TrainingStep:
             for latent in model.latents
             if latent.is_adversarial
         }
-        self._rates = [
-            (group, group["lr"])
+        self._groups = [
+            group
             for optimizer in (self.optimizer, *self.discriminator_optimizers.values())
             for group in optimizer.param_groups
         ]
@@ -97,7 +98,8 @@ class TrainingStep:
     def set_weight_decay(self, weight_decay: float) -> None:
         """Set the decay of weight matrices."""
         for optimizer in (self.optimizer, *self.discriminator_optimizers.values()):
-            optimizer.param_groups[0]["weight_decay"] = weight_decay
+            group = optimizer.param_groups[0]
+            group["weight_decay"] = _bounded_decay(weight_decay, group["initial_lr"])
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate, and the input noise, to `factor` times its initial value.
@@ -105,8 +107,8 @@ class TrainingStep:
         Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
         """
         self._noise = factor * self.input_noise
-        for group, rate in self._rates:
-            group["lr"] = factor * rate
+        for group in self._groups:
+            group["lr"] = factor * group["initial_lr"]
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
@@ -179,6 +181,11 @@ class TrainingStep:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
 
 
+def _bounded_decay(weight_decay: float, learning_rate: float) -> float:
+    """Return a decay that takes at most a tenth of a weight in one step, on any number of rows."""
+    return min(weight_decay, 0.1 / learning_rate)
+
+
 def _adam(
     parts: list[nn.Module], learning_rate: float, weight_decay: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
@@ -193,11 +200,14 @@ def _adam(
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for part in parts:
         for parameter in part.parameters():
-            groups[parameter.ndim > 1 and id(parameter) not in linear_paths].append(parameter)
+            if parameter.requires_grad:
+                decays = parameter.ndim > 1 and id(parameter) not in linear_paths
+                groups[decays].append(parameter)
+    decay = _bounded_decay(weight_decay, learning_rate)
     return torch.optim.AdamW(
         [
-            {"params": groups[True], "weight_decay": weight_decay},
-            {"params": groups[False], "weight_decay": 0.0},
+            {"params": groups[True], "weight_decay": decay, "initial_lr": learning_rate},
+            {"params": groups[False], "weight_decay": 0.0, "initial_lr": learning_rate},
         ],
         lr=learning_rate,
         betas=betas,

@@ -61,13 +61,13 @@ class MLP(BaseEstimator):
 
     .. math:: f(x) = A x + b + W_L \, a(W_{L-1} \ldots a(W_1 x))
 
-    The linear path starts as the principal component analysis of the training rows and the rest
-    at zero: training begins where PCA ends.
+    The linear path starts as the principal component analysis of the training rows and the last
+    layer at zero: training begins where PCA ends.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(512, 512)
-        Units of each hidden layer; empty leaves the linear path alone.
+        Units of each hidden layer; empty makes the whole linear.
     activation : {"relu", "leaky_relu", "silu", "tanh"}, default="relu"
     linear_path : bool, default=True
         Whether there is a linear path.

@@ -35,7 +35,7 @@ def as_prior(value: Any) -> Prior:
     Returns
     -------
     prior : Prior
-        A copy: what happens to it does not reach the caller's object.
+        A copy of a prior or an array; objects of other libraries are wrapped as they are.
     """
     if isinstance(value, str):
         return PRIORS[value]()

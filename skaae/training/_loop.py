@@ -48,11 +48,11 @@ class Budget:
     def default(cls, n_samples: int, n_batches: int) -> Budget:
         """Return a budget that counts steps as well as epochs.
 
-        100 epochs, but at least 1,500 steps (few rows make few steps an epoch; below 100 rows 15
+        100 epochs, but at least 1,250 steps (few rows make few steps an epoch; below 100 rows 15
         steps a row, and never fewer than 300), and at most 4,000, unless rows would be seen fewer
         than three times.
         """
-        least = min(1_500, max(300, 15 * n_samples))
+        least = min(1_250, max(300, 15 * n_samples))
         n_steps = max(least, min(100 * n_batches, 4_000), 3 * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 

@@ -531,7 +531,13 @@ def test_posterior_kl_does_not_depend_on_the_units(prior):
     sample = gaussian_sample(normal(9, 4, dtype=torch.float64))
     units = latent(prior, scaling=ColumnScaling(location, scale))
     ours = encoder_loss(PosteriorKL(), sample, None, prior=units)
-    own = encoder_loss(PosteriorKL(), sample.rescaled(location, scale), None, prior=latent(prior))
+    in_own_units = PosteriorSample(
+        location + scale * sample.codes,
+        sample.log_density - scale.log().sum(),
+        location + scale * sample.mean,
+        scale * sample.std,
+    )
+    own = encoder_loss(PosteriorKL(), in_own_units, None, prior=latent(prior))
     torch.testing.assert_close(ours, own)
 
 

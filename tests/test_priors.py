@@ -258,7 +258,7 @@ def test_uniform_moments():
 # ------------------------------------------------------------------ Gaussian mixture
 
 
-def ring(n_modes=10, radius=4.0, radial=1.0, tangential=0.35):
+def ring(n_modes=10, radius=4.0, radial=1.0, tangential=0.5):
     """Return means and covariances of the ring, built from rotations."""
     angles = 2.0 * np.pi * np.arange(n_modes) / n_modes
     means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -328,7 +328,7 @@ def test_ring_in_more_dimensions_goes_through_the_harmonics(n_components):
     directions = np.stack(harmonics[:n_components], axis=1)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     covariances = [
-        0.35**2 * np.eye(n_components) + (1.0 - 0.35**2) * np.outer(u, u) for u in directions
+        0.5**2 * np.eye(n_components) + (1.0 - 0.5**2) * np.outer(u, u) for u in directions
     ]
     codes = 2.0 * np.random.default_rng(0).normal(size=(20, n_components))
     expected = mixture_log_density(codes, 4.0 * directions, covariances, np.full(10, 0.1))

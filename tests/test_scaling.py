@@ -22,19 +22,19 @@ def forward(X: np.ndarray, scaling: ColumnScaling | None = None) -> np.ndarray:
     return (scaling or ColumnScaling.fit(X)).forward(torch.as_tensor(X)).numpy()
 
 
-def test_units_are_the_standard_deviation_or_a_quarter_of_the_range():
+def test_units_are_the_standard_deviation_or_a_third_of_the_range():
     # A column of 0 and 1 in equal parts, and one that is lit in a single row of many.
     X = np.zeros((1000, 2))
     X[:500, 0] = 1.0
     X[0, 1] = 8.0
     scaling = ColumnScaling.fit(X)
-    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 2.0], rtol=1e-12)
+    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 8.0 / 3.0], rtol=1e-12)
     np.testing.assert_allclose(scaling.location.numpy(), X.mean(axis=0), rtol=1e-12)
 
 
-def test_no_column_spans_more_than_four_units():
+def test_no_column_spans_more_than_three_units():
     u = forward(rows())
-    assert np.ptp(u, axis=0).max() <= 4.0 + 1e-12
+    assert np.ptp(u, axis=0).max() <= 3.0 + 1e-12
 
 
 def test_columns_are_centred():
@@ -83,7 +83,7 @@ def test_small_noise_on_a_huge_offset_keeps_its_shape():
     noise = np.random.default_rng(0).normal(size=(5000, 3))
     X = 1e9 + noise
     noise = X - 1e9  # as float64 holds it
-    scale = np.maximum(noise.std(axis=0), np.ptp(noise, axis=0) / 4.0)
+    scale = np.maximum(noise.std(axis=0), np.ptp(noise, axis=0) / 3.0)
     # Numbers of 1e9 lie 1.2e-7 apart, so the mean is known to about that.
     np.testing.assert_allclose(forward(X), (noise - noise.mean(axis=0)) / scale, atol=1e-6)
 

@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ def prior(data, n_held_out=2500):
             for size, collected in ((n_held_out, ratios), (len(codes), all_ratios)):
                 # Averages: the distance of one pair of prior samples is itself a noisy number.
                 ours = [distance(codes[:size], draw[:size]) for draw in draws]
-                pairs = zip(draws, draws[1:])
+                pairs = pairwise(draws)
                 reference = [distance(one[:size], other[:size]) for one, other in pairs]
                 collected.append(np.mean(ours) / np.mean(reference))
         what = f"prior {name}, {n_components}-D"

@@ -1,11 +1,19 @@
-"""Adversarial autoencoders as scikit-learn transformers that are also generative models."""
+"""Adversarial autoencoders as scikit-learn estimators."""
 
 from skaae import divergences, losses, metrics, networks, posteriors, priors
 from skaae._autoencoder import AdversarialAutoencoder
+from skaae._classifier import AdversarialAutoencoderClassifier
+from skaae._clusterer import AdversarialAutoencoderClusterer
+from skaae._conditional import ConditionalAdversarialAutoencoder
+from skaae._implicit import ImplicitGenerativeModel
 from skaae._version import __version__
 
 __all__ = [
     "AdversarialAutoencoder",
+    "AdversarialAutoencoderClassifier",
+    "AdversarialAutoencoderClusterer",
+    "ConditionalAdversarialAutoencoder",
+    "ImplicitGenerativeModel",
     "__version__",
     "divergences",
     "losses",

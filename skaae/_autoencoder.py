@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import torch
 
-from skaae._base import BaseAdversarialAutoencoder
-from skaae._compat import HasMethods, Interval, StrOptions
-from skaae._device import PRECISION_NAMES, new_generator, random_seed
-from skaae._latent import Latent
-from skaae.divergences import DIVERGENCES, Divergence, as_divergence
-from skaae.losses import LOSSES, ReconstructionLoss
-from skaae.networks import DECODERS, ENCODERS
-from skaae.posteriors import POSTERIORS, Posterior, as_posterior
-from skaae.priors import PRIORS, as_prior
+from skaae._incremental import IncrementalAutoencoder
 
 
-class AdversarialAutoencoder(BaseAdversarialAutoencoder):
+class AdversarialAutoencoder(IncrementalAutoencoder):
     r"""Nonlinear dimensionality reduction to a prior of your choice, with a way back and samples.
 
     An encoder q(z|x) and a decoder p(x|z) are trained to minimise
@@ -148,99 +137,6 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
     (5, 4)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "prior": [
-            StrOptions(set(PRIORS)),
-            HasMethods("sample"),
-            HasMethods("rvs"),
-            "array-like",
-        ],
-        "divergence": [StrOptions(set(DIVERGENCES)), Divergence],
-        "divergence_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "posterior": [StrOptions(set(POSTERIORS)), Posterior],
-        "reconstruction_loss": [StrOptions(set(LOSSES)), ReconstructionLoss],
-        "hidden_layer_sizes": ["array-like"],
-        "encoder": [StrOptions(set(ENCODERS)), callable, None],
-        "decoder": [StrOptions(set(DECODERS)), callable, None],
-        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "device": [str, torch.device],
-        "precision": [StrOptions(PRECISION_NAMES)],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        n_components: int = 2,
-        *,
-        prior: Any = "normal",
-        divergence: str | Divergence = "jensen_shannon",
-        divergence_weight: float | str = "auto",
-        posterior: str | Posterior = "deterministic",
-        reconstruction_loss: str | ReconstructionLoss = "squared_error",
-        hidden_layer_sizes: Sequence[int] = (512, 512),
-        encoder: Any = None,
-        decoder: Any = None,
-        learning_rate: float | str = "auto",
-        batch_size: int | str = "auto",
-        max_iter: int | None = None,
-        weight_decay: float = 1000.0,
-        input_noise: float = 0.6,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        device: str | torch.device = "auto",
-        precision: str = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.prior = prior
-        self.divergence = divergence
-        self.divergence_weight = divergence_weight
-        self.posterior = posterior
-        self.reconstruction_loss = reconstruction_loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.encoder = encoder
-        self.decoder = decoder
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.input_noise = input_noise
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _latents(self, seed: int) -> tuple[Latent, ...]:
-        latent = Latent.create(
-            "code",
-            self.n_components,
-            prior=as_prior(self.prior),
-            posterior=as_posterior(self.posterior),
-            divergence=as_divergence(self.divergence),
-            seed=seed,
-        )
-        return (latent,)
-
     def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train encoder and decoder on the rows of `X`.
 
@@ -329,13 +225,8 @@ class AdversarialAutoencoder(BaseAdversarialAutoencoder):
         ValueError
             If `n_samples` is not a positive integer.
         """
-        codec = self._codec
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
-        # Drawn on the CPU, so that a seed gives the same codes on every device.
-        generator = new_generator(random_seed(random_state))
-        codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator))
-        return codec.decode(codes.numpy().astype(self._output_dtype))
+        generator = self._drawing(n_samples, random_state)
+        return self._codec.decode(self._drawn_codes(n_samples, generator))
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return the mean log-likelihood of rows given their codes, up to a constant.

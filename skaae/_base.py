@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
@@ -22,11 +18,14 @@ from skaae._device import (
     ScopedRandomness,
     Seeds,
     new_generator,
+    random_seed,
     resolve_device,
     resolve_precision,
 )
+from skaae._labels import codes_of, encode_labels, mark_unlabeled
 from skaae._latent import Latent
-from skaae._model import AutoencoderModel
+from skaae._model import AutoencoderModel, LabelRole
+from skaae._parameters import AutoencoderParameters
 from skaae._prior_match import (
     PriorMatch,
     look_at_held_out,
@@ -34,33 +33,36 @@ from skaae._prior_match import (
     warn_if_mismatched,
 )
 from skaae._rows import constant_loss, fit_scaling, resident_rows
+from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
+from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS
+from skaae.posteriors import as_posterior
+from skaae.priors import as_prior
 from skaae.training import (
     Budget,
     EarlyStopping,
     Outcome,
     ResidentBatches,
+    Term,
     TrainingStep,
+    held_out_rows,
     progress,
+    resolve_batch_size,
+    resolve_learning_rate,
     run,
     start_at_principal_components,
 )
 
-# Rows that are set aside to measure the prior match, where there are plenty.
-_MAX_MEASURED_ROWS = 1_000
-_MIN_ROWS_TO_SET_ASIDE = 2_000
-_LARGEST_BATCH = 256
-# On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
-_BASE_RATE = 1e-3
-_ROWS_AT_BASE_RATE = 30_000
 
-
-class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseAdversarialAutoencoder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderParameters
+):
     """Template of the estimators.
 
-    A subclass holds the constructor and says in ``_latents`` which latents it combines.
+    A subclass says in ``_latents`` which latents it combines, in ``_role`` what labels do, and in
+    ``_terms`` what else its objective has.
     """
 
     model_: AutoencoderModel
@@ -70,82 +72,114 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
     n_samples_seen_: int
     device_: torch.device
     prior_match_: PriorMatch
+    classes_: np.ndarray
     _scaling: ColumnScaling
     _loss: ReconstructionLoss
     _null_loss: float
     _output_dtype: np.dtype
     _step: TrainingStep
 
-    @abstractmethod
-    def _latents(self, seed: int) -> tuple[Latent, ...]:
-        """Return the latents, checked."""
+    #: Whether ``fit`` takes the classes of rows.
+    _takes_labels: ClassVar[bool] = False
+    #: Rows with a label in each batch, at the least.
+    _least_labeled: ClassVar[int] = 0
+    #: Share of training over which terms that make labels sure rise from zero.
+    _rise: ClassVar[float] = 0.0
+
+    def _latents(self, seed: int, frequencies: np.ndarray) -> tuple[Latent, ...]:
+        """Return the latents, checked: the code, and the label where it is inferred.
+
+        `frequencies` are the shares of the classes that ``fit`` was given.
+        """
+        return (self._code_latent(seed),)
+
+    def _code_latent(self, seed: int) -> Latent:
+        return Latent.create(
+            "code",
+            self.n_components,
+            prior=as_prior(self.prior),
+            posterior=as_posterior(self.posterior),
+            divergence=as_divergence(self.divergence),
+            seed=seed,
+        )
+
+    def _n_labels(self, frequencies: np.ndarray) -> int:
+        return len(frequencies)
+
+    def _role(self, n_labels: int) -> LabelRole:
+        """Return what labels do."""
+        return LabelRole()
+
+    def _terms(self, null_loss: float) -> list[Term]:
+        """Return the further terms of the objective."""
+        return []
+
+    def _divergence_weights(self, latents: tuple[Latent, ...], null_loss: float) -> list[float]:
+        return [
+            latent.divergence.absolute_weight(null_loss)
+            if self.divergence_weight == "auto"
+            else float(self.divergence_weight)
+            for latent in latents
+        ]
 
     # ------------------------------------------------------------------ fit
 
-    def _fit(self, X: Any) -> None:
+    def _fit(self, X: Any, y: Any = None) -> None:
         """Train on `X` and set the fitted attributes, or leave everything as it was."""
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             self._validate_params()
-            X = self._validated(X, reset=True)
-            outcome, fitted = self._train(X, Seeds.draw(self.random_state))
+            X, y, learnt = self._validated_with_labels(X, y)
+            outcome, fitted = self._train(X, y, learnt, Seeds.draw(self.random_state))
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
         # Last, so that a fit survives a caller who turns warnings into errors.
-        if not _warn_if_not_finite(outcome):
+        if not warn_if_not_finite(outcome):
             warn_if_mismatched(self.prior_match_, type(self).__name__)
 
-    def _partial_fit(self, X: Any) -> None:
-        """Train for one pass over `X`, from the state that the last call left."""
-        first = not hasattr(self, "model_")
-        with _unchanged_on_error(self):
-            self._validate_params()
-            X = self._validated(X, reset=first)
-            seeds = Seeds.draw(self.random_state)
-            loss = as_loss(self.reconstruction_loss) if first else self._loss
-            loss.check(X)
-            device = resolve_device(self.device) if first else self.device_
-            scaling = fit_scaling(loss, X) if first else self._scaling
-            x = resident_rows(X, scaling, device)
-            model = self._new_model(x, loss, seeds) if first else self.model_
-            null_loss = constant_loss(loss, x) if first else self._null_loss
-            n_seen = len(x) + (0 if first else self.n_samples_seen_)
-            step = self.__dict__.get("_step") or self._new_step(model, loss, x, null_loss, seeds)
-            step.set_weight_decay(self.weight_decay / n_seen)
-            outcome = _one_pass(step, ResidentBatches(x, self._batch_size(len(x)), step.generator))
-            n_iter = 1 if first else self.n_iter_ + 1
-            entry = {**outcome.history[0], "epoch": n_iter}
-            self.history_ = [entry] if first else [*self.history_, entry]
-            self.n_iter_ = self.best_iter_ = n_iter
-            self.n_samples_seen_, self._step = n_seen, step
-            self.model_, self._scaling, self.device_ = model, scaling, device
-            self._loss, self._null_loss, self._output_dtype = loss, null_loss, X.dtype
-            # It told of a model that has moved on.
-            self.__dict__.pop("prior_match_", None)
-            if not outcome.finite:
-                # The weights are those before the pass; the optimiser's moments are not finite.
-                del self._step
-                self.n_samples_seen_ -= len(x)
-        _warn_if_not_finite(outcome)
-
-    def _train(self, X: np.ndarray, seeds: Seeds) -> tuple[Outcome, dict[str, Any]]:
+    def _train(
+        self, X: np.ndarray, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
+    ) -> tuple[Outcome, dict[str, Any]]:
         """Return how training went, and the fitted attributes."""
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
         loss.check(X)
-        warm = self._warm_model(X)
+        frequencies = learnt.get("class_frequencies_", np.zeros(0))
+        latents, role = (
+            self._latents(seeds.latents, frequencies),
+            self._role(self._n_labels(frequencies)),
+        )
+        warm = self._warm_model(X, latents, learnt)
         scaling = fit_scaling(loss, X) if warm is None else self._scaling
         x = resident_rows(X, scaling, device)
-        train_rows, held_out_rows = self._split(x, seeds.split)
-        model = self._new_model(train_rows, loss, seeds) if warm is None else warm.to(device)
-        null_loss = constant_loss(loss, train_rows)
-        step = self._new_step(model, loss, train_rows, null_loss, seeds)
-        outcome = self._run(step, loss, train_rows, held_out_rows, seeds)
+        labels = None if y is None else torch.as_tensor(y, device=device)
+        train, held_out = held_out_rows(
+            x, self.validation_fraction, seed=seeds.split, early_stopping=self.early_stopping
+        )
+        rows = x if held_out is None else x[train]
+        model = (
+            self._new_model(rows, loss, latents, role, seeds) if warm is None else warm.to(device)
+        )
+        null_loss = constant_loss(loss, rows)
+        step = self._new_step(model, loss, len(rows), null_loss, seeds)
+        batches = ResidentBatches(
+            rows,
+            resolve_batch_size(self.batch_size, len(rows)),
+            step.generator,
+            y=None if labels is None else labels[train],
+            least_labeled=self._least_labeled,
+        )
+        measured = (x, labels) if held_out is None else _taken(x, labels, held_out)
+        look = None
+        if held_out is not None:
+            scale = constant_loss(loss, measured[0])
+            look = partial(look_at_held_out, model, loss, *measured, scale, seeds.measure)
+        outcome = self._run(step, batches, look)
         model.eval()
-        measured = train_rows if held_out_rows is None else held_out_rows
         match = measure_prior_match(
-            model, measured, seed=seeds.measure, held_out=held_out_rows is not None
+            model, measured[0], seed=seeds.measure, held_out=held_out is not None
         )
         return outcome, {
+            **learnt,
             "model_": model,
             "history_": outcome.history,
             "n_iter_": len(outcome.history),
@@ -159,27 +193,18 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             "_output_dtype": X.dtype,
         }
 
-    def _run(
-        self,
-        step: TrainingStep,
-        loss: ReconstructionLoss,
-        train_rows: Tensor,
-        held_out_rows: Tensor | None,
-        seeds: Seeds,
-    ) -> Outcome:
-        batches = ResidentBatches(train_rows, self._batch_size(len(train_rows)), step.generator)
+    def _run(self, step: TrainingStep, batches: ResidentBatches, look: Any) -> Outcome:
         budget = (
-            Budget.default(len(train_rows), batches.n_batches)
+            self._default_budget(len(batches.rows), batches.n_batches)
             if self.max_iter is None
             else Budget(self.max_iter, batches.n_batches)
         )
-        look = None
-        if held_out_rows is not None:
-            scale = constant_loss(loss, held_out_rows)
-            look = partial(look_at_held_out, step.model, loss, held_out_rows, scale, seeds.measure)
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
         report = progress(self.verbose, budget.n_epochs)
         return run(step, batches, budget, look=look, stopping=stopping, report=report)
+
+    def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
+        return Budget.default(n_samples, n_batches)
 
     # ------------------------------------------------------- parts of a fit
 
@@ -193,81 +218,66 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             ensure_min_samples=2 if reset else 1,
         )
 
-    def _split(self, x: Tensor, seed: int) -> tuple[Tensor, Tensor | None]:
-        """Return rows to train on, and rows held out for stopping and for the prior match."""
-        n_held_out = round(self.validation_fraction * len(x))
-        if not self.early_stopping:
-            plenty = len(x) >= _MIN_ROWS_TO_SET_ASIDE
-            n_held_out = min(n_held_out, _MAX_MEASURED_ROWS) if plenty else 0
-        elif n_held_out < 2 or len(x) - n_held_out < 2:
-            raise ValueError(
-                f"early_stopping=True with validation_fraction={self.validation_fraction} leaves "
-                f"{n_held_out} of {len(x)} rows to hold out; expected at least 2 there and 2 to "
-                "train on. Set early_stopping=False or pass more rows."
-            )
-        if n_held_out == 0:
-            return x, None
-        order = torch.randperm(len(x), generator=new_generator(seed)).to(x.device)
-        return x[order[n_held_out:]], x[order[:n_held_out]]
+    def _validated_with_labels(
+        self, X: Any, y: Any
+    ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+        """Return rows, integer classes, and what is learnt from the labels."""
+        if not self._takes_labels:
+            return self._validated(X, reset=True), None, {}
+        y = None if y is None else mark_unlabeled(y)
+        X, y = validate_data(
+            self, X, y, reset=True, dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
+        classes, codes = encode_labels(y)
+        counts = np.bincount(codes[codes >= 0], minlength=len(classes))
+        return X, codes, {"classes_": classes, "class_frequencies_": counts / counts.sum()}
 
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            # Few rows still make several batches a pass.
-            return min(_LARGEST_BATCH, max(64, n_samples // 8), n_samples)
-        return min(self.batch_size, n_samples)
-
-    def _learning_rate(self, n_samples: int) -> float:
-        if self.learning_rate == "auto":
-            return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
-        return float(self.learning_rate)
-
-    def _warm_model(self, X: np.ndarray) -> AutoencoderModel | None:
+    def _warm_model(
+        self, X: np.ndarray, latents: tuple[Latent, ...], learnt: dict[str, Any]
+    ) -> AutoencoderModel | None:
         """Return a copy of the fitted model to go on from, or None."""
         if not (self.warm_start and hasattr(self, "model_")):
             return None
         model = self.model_
-        if model.n_features != X.shape[1] or model.n_components != self.n_components:
-            raise ValueError(
-                f"warm_start=True: expected {model.n_features} features and n_components="
-                f"{model.n_components} as fitted before, got {X.shape[1]} and "
-                f"{self.n_components}. Set warm_start=False to start anew."
-            )
-        fitted = {"reconstruction_loss": self._loss, **self._nouns(model.latents)}
-        asked = {
-            "reconstruction_loss": as_loss(self.reconstruction_loss),
-            **self._nouns(self._latents(0)),
-        }
-        for name, noun in asked.items():
-            if repr(noun) != repr(fitted[name]):
+        loss = as_loss(self.reconstruction_loss)
+        asked = _description(X.shape[1], latents, loss, learnt.get("classes_"))
+        fitted = _description(
+            model.n_features, model.latents, self._loss, getattr(self, "classes_", None)
+        )
+        for name, value in asked.items():
+            if value != fitted[name]:
                 raise ValueError(
-                    f"warm_start=True: expected {name}={fitted[name]} as fitted, got {noun}. "
-                    "Set warm_start=False to start anew."
+                    f"warm_start=True: expected {name}={fitted[name]} as fitted before, got "
+                    f"{value}. Set warm_start=False to start anew."
                 )
         return copy.deepcopy(model)
 
-    @staticmethod
-    def _nouns(latents: tuple[Latent, ...]) -> dict[str, Any]:
-        return {
-            noun: getattr(latent, noun)
-            for latent in latents
-            for noun in ("prior", "posterior", "divergence")
-        }
+    def _default_builder(self, role: str) -> Any:
+        sizes = tuple(self.hidden_layer_sizes)
+        return MLP(sizes if role == "encoder" else sizes[::-1])
 
     def _builder(self, role: str, registry: dict) -> Any:
         builder = getattr(self, role)
         if builder is None or builder == "mlp":
-            sizes = tuple(self.hidden_layer_sizes)
-            return MLP(sizes if role == "encoder" else sizes[::-1])
+            return self._default_builder(role)
         return registry[builder]() if isinstance(builder, str) else builder
 
-    def _new_model(self, x: Tensor, loss: ReconstructionLoss, seeds: Seeds) -> AutoencoderModel:
+    def _new_model(
+        self,
+        x: Tensor,
+        loss: ReconstructionLoss,
+        latents: tuple[Latent, ...],
+        role: LabelRole,
+        seeds: Seeds,
+    ) -> AutoencoderModel:
         # Built on the CPU, so that a seed gives the same weights on every device.
         with ScopedRandomness(new_generator(seeds.weights)):
             model = AutoencoderModel(
                 x.shape[1],
-                self._latents(seeds.latents),
+                latents,
                 encoder=self._builder("encoder", ENCODERS),
                 decoder=self._builder("decoder", DECODERS),
+                role=role,
             )
         model = model.to(x.device, torch.float32)
         start_at_principal_components(model, loss, x, seeds.components)
@@ -277,28 +287,26 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
         self,
         model: AutoencoderModel,
         loss: ReconstructionLoss,
-        x: Tensor,
+        n_samples: int,
         null_loss: float,
         seeds: Seeds,
     ) -> TrainingStep:
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
         largest = max((p.numel() for p in model.encoder.parameters()), default=0)
+        device = next(iter(model.parameters())).device
         model.train()
         return TrainingStep(
             model,
             loss,
-            divergence_weights=[
-                latent.divergence.absolute_weight(null_loss)
-                if self.divergence_weight == "auto"
-                else float(self.divergence_weight)
-                for latent in model.latents
-            ],
-            learning_rate=self._learning_rate(len(x)),
-            weight_decay=self.weight_decay / len(x),
+            divergence_weights=self._divergence_weights(model.latents, null_loss),
+            learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
+            weight_decay=self.weight_decay / n_samples,
             input_noise=self.input_noise,
-            generator=new_generator(seeds.training, x.device),
-            autocast_dtype=resolve_precision(self.precision, x.device, largest),
+            generator=new_generator(seeds.training, device),
+            autocast_dtype=resolve_precision(self.precision, device, largest),
             scoped_randomness=not all(type(b) in OWN_BUILDERS for b in builders),
+            terms=self._terms(null_loss),
+            rise=self._rise,
         )
 
     # ------------------------------------------------------------ inference
@@ -323,6 +331,23 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
             )
         return codes
 
+    def _drawn_codes(self, n_samples: Any, generator: torch.Generator, y: Any = None) -> np.ndarray:
+        """Return codes drawn from the prior, in its units."""
+        codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator, y))
+        return codes.numpy().astype(self._output_dtype)
+
+    def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
+        """Return the generator of a call of ``sample``, its arguments checked."""
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
+        # Drawn on the CPU, so that a seed gives the same codes on every device.
+        return new_generator(random_seed(random_state))
+
+    def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
+        """Return the integer class of each entry of `y`."""
+        return codes_of(y, self.classes_, n_samples)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -332,61 +357,26 @@ class BaseAdversarialAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _n_features_out(self) -> int:
         return self.model_.n_components
 
-    # --------------------------------------------------------------- pickle
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state with its tensors on the CPU, so that it loads anywhere."""
-        state = dict(super().__getstate__())
-        if "model_" in state and self.device_.type != "cpu":
-            state["model_"] = copy.deepcopy(self.model_).cpu()
-        # Optimiser state holds generators and device tensors; partial_fit starts it anew.
-        state.pop("_step", None)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state, on the fitted device if this machine has it, else on the CPU."""
-        super().__setstate__(state)
-        if "model_" in state:
-            try:
-                self.device_ = resolve_device(self.device_)
-            except ValueError:
-                self.device_ = torch.device("cpu")
-            self.model_.to(self.device_)
+def _taken(x: Tensor, y: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    return x[rows], None if y is None else y[rows]
 
 
-def _one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
-    """Train for one pass, or, if that fails, leave the weights as they were."""
-    before = copy.deepcopy(step.model.state_dict())
-    step.model.train()
-    try:
-        return run(step, batches, Budget.one_pass(batches.n_batches))
-    except BaseException:
-        step.model.load_state_dict(before)
-        raise
-    finally:
-        step.model.eval()
-
-
-@contextmanager
-def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator back its attributes if the block fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _warn_if_not_finite(outcome: Outcome) -> bool:
-    if outcome.finite:
-        return False
-    warnings.warn(
-        f"Training stopped in epoch {len(outcome.history)}: a loss was not finite. The model is "
-        f"that of epoch {outcome.best_epoch}. Lower learning_rate, or look for extreme values in "
-        "the data.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )
-    return True
+def _description(
+    n_features: int,
+    latents: tuple[Latent, ...],
+    loss: ReconstructionLoss,
+    classes: np.ndarray | None,
+) -> dict[str, Any]:
+    """Return what has to agree for a fit to go on from another."""
+    nouns = {
+        (noun if latent is latents[0] else f"{latent.name}_{noun}"): repr(getattr(latent, noun))
+        for latent in latents
+        for noun in ("n_components", "prior", "posterior", "divergence")
+    }
+    return {
+        "n_features_in_": n_features,
+        "reconstruction_loss": repr(loss),
+        **nouns,
+        "classes_": None if classes is None else classes.tolist(),
+    }

@@ -39,29 +39,65 @@ class Codec:
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Return mean codes in the prior's units, shape (n_samples, n_components)."""
         return self._apply(
-            lambda model, x: model.to_prior_units(model.mean_codes(x)),
+            lambda model, x: model.to_prior_units(model.code_of(x)),
             X,
             self.model.n_components,
             before=self.scaling.forward,
         )
 
-    def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return rows in the data's units, shape (n_samples, n_features)."""
+    def label_probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Return q(y|x) of the inferred labels, shape (n_samples, n_labels)."""
         return self._apply(
-            lambda model, z: self.loss.mean(model.decode(model.from_prior_units(z))),
-            codes,
-            self.model.n_features,
-            after=self.scaling.inverse,
+            lambda model, x: model.mean_codes(x)[1],
+            X,
+            self.model.latents[1].n_components,
+            before=self.scaling.forward,
         )
 
-    def row_losses(self, X: np.ndarray) -> np.ndarray:
-        """Return the reconstruction loss of each row, shape (n_samples,)."""
+    def decode(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Return rows in the data's units, shape (n_samples, n_features).
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_samples, n_components)
+            In the prior's units; with heads, as ``encode`` answers them.
+        labels : ndarray of shape (n_samples, n_labels), default=None
+            Label columns of the decoder.
+        """
+        n_components = self.model.n_components
+
+        def rows(model: AutoencoderModel, both: Tensor) -> Tensor:
+            code = model.from_prior_units(both[:, :n_components])
+            beside = None if labels is None else both[:, n_components:]
+            return self.loss.mean(model.decode(code, beside))
+
         return self._apply(
-            lambda model, x: self.loss(model.decode(model.mean_codes(x)), x)[:, None],
-            X,
-            1,
-            before=self.scaling.forward,
-        )[:, 0]
+            rows, _beside(codes, labels), self.model.n_features, after=self.scaling.inverse
+        )
+
+    def shift(self, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return codes moved to the heads of their labels, in the prior's units."""
+        n_components = self.model.n_components
+
+        def moved(model: AutoencoderModel, both: Tensor) -> Tensor:
+            code = model.from_prior_units(both[:, :n_components])
+            return model.to_prior_units(model.shifted(code, both[:, n_components:]))
+
+        return self._apply(moved, _beside(codes, labels), n_components)
+
+    def row_losses(self, X: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Return the reconstruction loss of each row, shape (n_samples,)."""
+        n_features = self.model.n_features
+
+        def losses(model: AutoencoderModel, both: Tensor) -> Tensor:
+            x, given = both[:, :n_features], None if labels is None else both[:, n_features:]
+            return self.loss(model.decode_codes(model.mean_codes(x), given), x)[:, None]
+
+        def scaled(both: Tensor) -> Tensor:
+            x = self.scaling.forward(both[:, :n_features])
+            return torch.cat([x, both[:, n_features:]], dim=1)
+
+        return self._apply(losses, _beside(X, labels), 1, before=scaled)[:, 0]
 
     def _apply(
         self,
@@ -82,3 +118,7 @@ class Codec:
                 device=self.device,
                 **around,
             )
+
+
+def _beside(rows: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    return rows if labels is None else np.concatenate([rows, labels.astype(rows.dtype)], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from skaae._device import new_generator
 from skaae._scaling import ColumnScaling
 from skaae.divergences import AdversarialDivergence, Divergence
 from skaae.posteriors import Posterior, PosteriorSample
-from skaae.priors import Prior
+from skaae.priors import Categorical, Prior
 
 _N_CHECKED_DRAWS = 4096
 
@@ -78,9 +79,11 @@ class Latent:
         """Whether a discriminator is trained."""
         return isinstance(self.divergence, AdversarialDivergence)
 
-    def sample_prior(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw codes in units of the prior, shape (n_samples, n_components)."""
-        draws = self.prior.sample(n_samples, self.n_components, generator=generator)
+    def sample_prior(
+        self, n_samples: int, generator: torch.Generator, y: Tensor | None = None
+    ) -> Tensor:
+        """Draw codes in units of the prior, of the classes `y`, shape (n_samples, n_components)."""
+        draws = self.prior.sample(n_samples, self.n_components, y=y, generator=generator)
         return self.scaling.forward(draws)
 
     def log_density(self, codes: Tensor) -> Tensor:
@@ -96,11 +99,15 @@ class Latent:
         mean, std = parameters
         return (mean - self.scaling.location) / self.scaling.scale, std / self.scaling.scale
 
+    def category_probabilities(self) -> Tensor:
+        """Return the probability of each one-hot code, for a prior that has such codes."""
+        return cast(Categorical, self.prior).category_probabilities(self.n_components)
+
     def project(self, sample: PosteriorSample) -> PosteriorSample:
         """Return the sample on the prior's support."""
         if not self.prior.on_simplex:
             return sample
-        return PosteriorSample(self.prior.project(sample.codes))
+        return PosteriorSample(self.prior.project(sample.codes), logits=sample.codes)
 
 
 def _standard_units(draws: Tensor) -> ColumnScaling:

@@ -3,15 +3,77 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from skaae._labels import one_hot
 from skaae._latent import Latent
 from skaae.networks import build_network
 from skaae.posteriors import PosteriorSample
+
+
+@dataclass(frozen=True)
+class LabelRole:
+    """What labels do in a model; the default is nothing.
+
+    Labels given to the decoder and labels that the encoder infers (a latent of one-hot codes) enter
+    the decoder alike: as further columns beside the code.
+
+    Attributes
+    ----------
+    n_given : int
+        Label columns that the decoder is given.
+    n_discriminated : int
+        Label columns that the divergence of the code sees beside it, on both sides: it then
+        compares joint distributions of code and label.
+    matches_classes : bool
+        Whether the prior's codes are drawn in the rows' classes, so that each class has its part
+        of the prior; otherwise codes and labels are independent under the prior, and the code
+        tells nothing of the label.
+    infers : bool
+        Whether the second latent is the label.
+    has_heads : bool
+        Whether an inferred label enters as a shift of the code instead: z + y W.
+    """
+
+    n_given: int = 0
+    n_discriminated: int = 0
+    matches_classes: bool = False
+    infers: bool = False
+    has_heads: bool = False
+
+
+# An optimiser moves a weight by about its learning rate a step, a thousandth of the way that a head
+# has to go to stand apart from the others.
+_HEAD_SCALE = 10.0
+_HEAD_SPREAD = 4.0
+
+
+class ClusterHeads(nn.Module):
+    """Where in the space of codes each label stands: labels y to y W.
+
+    Attributes
+    ----------
+    weight : nn.Parameter of shape (n_labels, n_components)
+        W / 10.
+    """
+
+    def __init__(self, n_labels: int, n_components: int) -> None:
+        super().__init__()
+        weight = torch.randn(n_labels, n_components) * (_HEAD_SPREAD / _HEAD_SCALE)
+        self.weight = nn.Parameter(weight)
+
+    @property
+    def positions(self) -> Tensor:
+        """The heads W, shape (n_labels, n_components), in standard deviations of the prior."""
+        return _HEAD_SCALE * self.weight
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Return y W."""
+        return labels @ self.positions
 
 
 class AutoencoderModel(nn.Module):
@@ -23,34 +85,49 @@ class AutoencoderModel(nn.Module):
     Parameters
     ----------
     n_features : int
-    latents : sequence of Latent
-        Their codes lie side by side, in this order, in the decoder's input.
+    latents : tuple of Latent
+        The code, and behind it the label where the encoder infers one.
     encoder, decoder : callable or nn.Module
         Builders ``(n_inputs, n_outputs) -> nn.Module``.
+    role : LabelRole, default=LabelRole()
 
     Attributes
     ----------
     encoder, decoder : nn.Module
     discriminators : nn.ModuleDict
         By name of the latent.
+    heads : ClusterHeads or None
+        What each label adds to the code.
     """
 
     def __init__(
-        self, n_features: int, latents: tuple[Latent, ...], *, encoder: Any, decoder: Any
+        self,
+        n_features: int,
+        latents: tuple[Latent, ...],
+        *,
+        encoder: Any,
+        decoder: Any,
+        role: LabelRole | None = None,
     ) -> None:
         super().__init__()
         self.latents = latents
+        self.role = role = role or LabelRole()
         self.n_features = n_features
-        self.n_components = sum(latent.n_components for latent in latents)
+        self.n_components = latents[0].n_components
+        n_labels = latents[1].n_components if role.infers else role.n_given
         self._n_outputs = [latent.posterior.n_outputs(latent.n_components) for latent in latents]
         self._n_noise = [latent.posterior.input_noise().shape[1] for latent in latents]
         self.encoder = build_network(
             encoder, n_features + sum(self._n_noise), sum(self._n_outputs), "encoder"
         )
-        self.decoder = build_network(decoder, self.n_components, n_features, "decoder")
+        n_beside = 0 if role.has_heads else n_labels
+        self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")
+        self.heads = ClusterHeads(n_labels, self.n_components) if role.has_heads else None
         self.discriminators = nn.ModuleDict(
             {
-                latent.name: latent.divergence.build_discriminator(latent.n_components)
+                latent.name: latent.divergence.build_discriminator(
+                    latent.n_components + (role.n_discriminated if latent is latents[0] else 0)
+                )
                 for latent in latents
                 if latent.is_adversarial
             }
@@ -75,6 +152,8 @@ class AutoencoderModel(nn.Module):
         )
         return f"{type(self).__name__}({', '.join(sizes)})"
 
+    # ------------------------------------------------------------- encoding
+
     def _outputs(self, x: Tensor, noise: list[Tensor]) -> tuple[Tensor, ...]:
         inputs = torch.cat([x, *noise], dim=1) if noise else x
         # Autocast answers in bfloat16; codes and losses stay in the precision of the rows.
@@ -92,26 +171,33 @@ class AutoencoderModel(nn.Module):
         -------
         samples : list of PosteriorSample, one for each latent
         """
-        noise = [
-            torch.randn(len(x), size, generator=generator, device=x.device, dtype=x.dtype)
-            for size in self._n_noise
-            if size
-        ]
         samples = []
-        for latent, outputs in zip(self.latents, self._outputs(x, noise)):
+        for latent, outputs in zip(self.latents, self._outputs(x, self._draw_noise(x, generator))):
             networks = self._networks_of(latent)
             samples.append(latent.project(latent.posterior.sample(outputs, networks, generator)))
         return samples
 
-    def mean_codes(self, x: Tensor) -> Tensor:
-        """Return E[z|x], shape (n_samples, n_components), without random draws."""
+    def label_logits(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the log odds of the inferred label, shape (n_samples, n_labels)."""
+        return self._outputs(x, self._draw_noise(x, generator))[1]
+
+    def _draw_noise(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
+        return [
+            torch.randn(len(x), size, generator=generator, device=x.device, dtype=x.dtype)
+            for size in self._n_noise
+            if size
+        ]
+
+    def mean_codes(self, x: Tensor) -> list[Tensor]:
+        """Return E[z|x] of each latent, without random draws."""
         draws = [latent.posterior.input_noise().to(x) for latent in self.latents]
         n_draws = max(len(noise) for noise in draws)
-        total = torch.zeros(len(x), self.n_components, dtype=x.dtype, device=x.device)
+        totals: list[Tensor] = []
         for k in range(n_draws):
             noise = [rows[k % len(rows)].expand(len(x), -1) for rows in draws if rows.shape[1]]
-            total = total + torch.cat(self._means(self._outputs(x, noise)), dim=1)
-        return total / n_draws
+            means = self._means(self._outputs(x, noise))
+            totals = [t + m for t, m in zip(totals, means)] if totals else means
+        return [total / n_draws for total in totals]
 
     def _means(self, outputs: tuple[Tensor, ...]) -> list[Tensor]:
         return [
@@ -122,23 +208,53 @@ class AutoencoderModel(nn.Module):
     def _networks_of(self, latent: Latent) -> nn.ModuleDict:
         return cast(nn.ModuleDict, self.posterior_networks[latent.name])
 
-    def sample_prior(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw codes from the priors, shape (n_samples, n_components)."""
-        parts = [latent.sample_prior(n_samples, generator) for latent in self.latents]
-        return torch.cat(parts, dim=1)
+    def code_of(self, x: Tensor) -> Tensor:
+        """Return the code of each row as users see it, without random draws."""
+        codes = self.mean_codes(x)
+        return codes[0] if self.heads is None else self.shifted(*codes)
 
-    def to_prior_units(self, codes: Tensor) -> Tensor:
-        """Return codes in the priors' own units, which are those that users see."""
-        return self._each(codes, lambda latent, part: latent.scaling.inverse(part))
+    # ------------------------------------------------------------- decoding
 
-    def from_prior_units(self, codes: Tensor) -> Tensor:
-        """Return users' codes in the units of the networks."""
-        return self._each(codes, lambda latent, part: latent.scaling.forward(part))
+    def shifted(self, code: Tensor, labels: Tensor) -> Tensor:
+        """Return the code as users see it: with heads z + y W, else z."""
+        return code if self.heads is None else code + self.heads(labels)
 
-    def _each(self, codes: Tensor, function: Callable[[Latent, Tensor], Tensor]) -> Tensor:
-        parts = codes.split([latent.n_components for latent in self.latents], dim=1)
-        return torch.cat([function(*pair) for pair in zip(self.latents, parts)], dim=1)
+    def decode(self, code: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the decoder's outputs, shape (n_samples, n_features).
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Return the decoder's outputs, shape (n_samples, n_features)."""
-        return self.decoder(codes)
+        Parameters
+        ----------
+        code : Tensor of shape (n_samples, n_components)
+            As users see it: with heads, already shifted.
+        labels : Tensor of shape (n_samples, n_labels) or None
+            One-hot or probabilities; not looked at where there are heads.
+        """
+        beside = labels is not None and self.heads is None
+        return self.decoder(torch.cat([code, cast(Tensor, labels)], dim=1) if beside else code)
+
+    def given_columns(self, y: Tensor | None) -> Tensor | None:
+        """Return the label columns that the decoder is given for classes `y`, if it is any."""
+        return one_hot(y, self.role.n_given) if self.role.n_given and y is not None else None
+
+    def decode_codes(self, codes: list[Tensor], given: Tensor | None = None) -> Tensor:
+        """Return the decoder's outputs for codes of all latents and given label columns."""
+        if not self.role.infers:
+            return self.decode(codes[0], given)
+        code, labels = codes
+        return self.decode(self.shifted(code, labels), labels)
+
+    # ----------------------------------------------------------- the priors
+
+    def sample_prior(
+        self, n_samples: int, generator: torch.Generator, y: Tensor | None = None
+    ) -> Tensor:
+        """Draw codes from the prior of the code, shape (n_samples, n_components)."""
+        return self.latents[0].sample_prior(n_samples, generator, y)
+
+    def to_prior_units(self, code: Tensor) -> Tensor:
+        """Return the code in the prior's own units, which are those that users see."""
+        return self.latents[0].scaling.inverse(code)
+
+    def from_prior_units(self, code: Tensor) -> Tensor:
+        """Return a user's code in the units of the networks."""
+        return self.latents[0].scaling.forward(code)

@@ -98,18 +98,16 @@ def random_directions(n_components: int, n_directions: int, generator: torch.Gen
 def measure_prior_match(
     model: AutoencoderModel, x: Tensor, *, seed: int, held_out: bool | None
 ) -> PriorMatch:
-    """Return how well the codes of rows `x` (in the networks' units) meet the prior.
+    """Return how well the codes of rows `x` (in the networks' units) meet their prior.
 
-    At most 10,000 of the rows, drawn at random, are looked at.
+    Of labels that the encoder infers nothing is said. At most 10,000 of the rows, drawn at random,
+    are looked at.
     """
     generator = new_generator(seed, x.device)
     order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
     x = x[order.to(x.device)]
     with evaluation(model):
-        blocks = [model.encode(block, generator) for block in x.split(2048)]
-    codes = torch.cat(
-        [torch.cat([sample.codes for sample in samples], dim=1) for samples in blocks]
-    )
+        codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(2048)])
     directions = random_directions(codes.shape[1], _N_PROJECTIONS, generator)
     prior_codes = model.sample_prior(len(codes), generator)
     distance = sliced_distance(codes, prior_codes, directions)
@@ -173,12 +171,18 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
 
 
 def look_at_held_out(
-    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, scale: float, seed: int
+    model: AutoencoderModel,
+    loss: ReconstructionLoss,
+    x: Tensor,
+    y: Tensor | None,
+    scale: float,
+    seed: int,
 ) -> dict[str, float]:
     """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
     model.eval()
     with torch.no_grad():
-        reconstruction = float(loss(model.decode(model.mean_codes(x)), x).mean())
+        outputs = model.decode_codes(model.mean_codes(x), model.given_columns(y))
+        reconstruction = float(loss(outputs, x).mean())
     match = measure_prior_match(model, x, seed=seed, held_out=None)
     model.train()
     return {

@@ -31,12 +31,20 @@ class PosteriorSample:
         where q(z|x) has no known density.
     mean, std : Tensor of shape (n_samples, n_components) or None
         Parameters of q(z|x) where it is Gaussian.
+    logits : Tensor of shape (n_samples, n_components) or None
+        Log odds, up to a constant, of codes that are probabilities.
     """
 
     codes: Tensor
     log_density: Tensor | None = None
     mean: Tensor | None = None
     std: Tensor | None = None
+    logits: Tensor | None = None
+
+    def first(self, n_samples: int) -> PosteriorSample:
+        """Return what is known of the first rows."""
+        parts = {name: value for name, value in vars(self).items() if value is not None}
+        return PosteriorSample(**{name: value[:n_samples] for name, value in parts.items()})
 
 
 def gaussian_log_density(codes: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from skaae.divergences import (
     AdversarialDivergence,
     FDivergence,
     JensenShannon,
+    MutualInformation,
     Pearson,
     PosteriorKL,
     SlicedWasserstein,
@@ -28,9 +29,10 @@ from skaae.divergences import (
     as_divergence,
 )
 from skaae.posteriors import POSTERIORS, Deterministic, Gaussian, PosteriorSample
-from skaae.priors import PRIORS, GaussianMixture, Normal, SwissRoll, Uniform
+from skaae.priors import PRIORS, Categorical, GaussianMixture, Normal, SwissRoll, Uniform
 
 ADVERSARIAL = [n for n, case in DIVERGENCES.items() if issubclass(case, AdversarialDivergence)]
+OF_SAMPLES = [n for n, case in DIVERGENCES.items() if case.of_samples]
 F_DIVERGENCES = [n for n, case in DIVERGENCES.items() if issubclass(case, FDivergence)]
 
 
@@ -51,6 +53,15 @@ def encoder_loss(divergence, codes, prior_codes, *, prior=None, discriminator=No
     )
 
 
+def prior_for(name) -> Latent:
+    """Return a latent whose prior the divergence takes."""
+    return latent(Categorical() if name == "mutual_information" else Normal())
+
+
+def sample_for(name, outputs) -> PosteriorSample:
+    return prior_for(name).project(Gaussian().sample(outputs, nn.ModuleDict(), new_generator(0)))
+
+
 def normal(*shape, seed=0, dtype=torch.float32) -> torch.Tensor:
     return torch.randn(*shape, generator=new_generator(seed), dtype=dtype)
 
@@ -62,12 +73,18 @@ def normal(*shape, seed=0, dtype=torch.float32) -> torch.Tensor:
 def test_encoder_loss_is_a_number_with_finite_gradients(name):
     divergence = DIVERGENCES[name]()
     outputs = normal(32, 4).requires_grad_(True)
-    sample = Gaussian().sample(outputs, nn.ModuleDict(), new_generator(0))
+    sample = sample_for(name, outputs)
     discriminator = None
     if name in ADVERSARIAL:
         with ScopedRandomness(new_generator(0)):
             discriminator = divergence.build_discriminator(2)
-    loss = encoder_loss(divergence, sample, normal(32, 2, seed=1), discriminator=discriminator)
+    loss = encoder_loss(
+        divergence,
+        sample,
+        normal(32, 2, seed=1),
+        prior=prior_for(name),
+        discriminator=discriminator,
+    )
     assert loss.shape == ()
     loss.backward()
     assert torch.isfinite(outputs.grad).all()
@@ -77,10 +94,17 @@ def test_encoder_loss_is_a_number_with_finite_gradients(name):
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_encoder_loss_repeats_with_the_generator(name):
     divergence = DIVERGENCES[name]()
-    sample = Gaussian().sample(normal(8, 4), nn.ModuleDict(), new_generator(0))
+    sample = sample_for(name, normal(8, 4))
     critic = nn.Linear(2, 1)
     losses = [
-        encoder_loss(divergence, sample, normal(8, 2, seed=1), discriminator=critic, seed=3)
+        encoder_loss(
+            divergence,
+            sample,
+            normal(8, 2, seed=1),
+            prior=prior_for(name),
+            discriminator=critic,
+            seed=3,
+        )
         for _ in range(2)
     ]
     assert losses[0] == losses[1]
@@ -89,10 +113,10 @@ def test_encoder_loss_repeats_with_the_generator(name):
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_losses_leave_the_global_generator_untouched(name):
     divergence = DIVERGENCES[name]()
-    sample = Gaussian().sample(normal(8, 4), nn.ModuleDict(), new_generator(0))
+    sample = sample_for(name, normal(8, 4))
     critic = nn.Linear(2, 1)
     before = torch.get_rng_state()
-    encoder_loss(divergence, sample, normal(8, 2), discriminator=critic)
+    encoder_loss(divergence, sample, normal(8, 2), prior=prior_for(name), discriminator=critic)
     if name in ADVERSARIAL:
         divergence.discriminator_loss(
             sample.codes, normal(8, 2), critic, generator=new_generator(0)
@@ -568,7 +592,43 @@ def test_posterior_kl_refuses_priors_without_density(name):
         PosteriorKL().check(PRIORS[name](), Gaussian())
 
 
-@pytest.mark.parametrize("name", [name for name in DIVERGENCES if name != "posterior_kl"])
+@pytest.mark.parametrize("name", OF_SAMPLES)
 @pytest.mark.parametrize("prior", [SwissRoll(), Uniform()], ids=repr)
 def test_divergences_of_samples_take_any_prior(name, prior):
     DIVERGENCES[name]().check(prior, Deterministic())
+
+
+# ------------------------------------------------------------------ mutual information
+
+
+def information_loss(probabilities, balance=1.0, prior=None):
+    codes = torch.as_tensor(probabilities, dtype=torch.float64)
+    where = latent(prior or Categorical(), n_components=codes.shape[1])
+    return encoder_loss(MutualInformation(balance), codes, None, prior=where).item()
+
+
+def test_mutual_information_is_what_is_missing_of_it():
+    """log K - I(x; y), with I from the joint distribution of rows and labels."""
+    q = special.softmax(2.0 * np.random.default_rng(0).normal(size=(50, 4)), axis=1)
+    joint = q / len(q)
+    product = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    information = (joint * np.log(joint / product)).sum()
+    assert information_loss(q) == pytest.approx(np.log(4.0) - information, rel=1e-6)
+
+
+@pytest.mark.parametrize("weights", [[0.25] * 4, [0.5, 0.25, 0.25, 0.0]])
+def test_mutual_information_vanishes_for_one_hot_codes_that_follow_the_prior(weights):
+    codes = np.repeat(np.eye(4), (8 * np.array(weights)).astype(int), axis=0)
+    assert information_loss(codes, prior=Categorical(weights)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_balance_weighs_the_frequencies_alone():
+    codes = np.repeat(np.eye(2), [3, 1], axis=0)
+    expected = stats.entropy([0.75, 0.25], [0.5, 0.5])
+    for balance in (1.0, 3.0):
+        assert information_loss(codes, balance) == pytest.approx(balance * expected, rel=1e-5)
+
+
+def test_mutual_information_needs_one_hot_codes():
+    with pytest.raises(ValueError, match="expected prior='categorical', got Normal"):
+        MutualInformation().check(Normal(), Deterministic())

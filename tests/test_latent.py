@@ -168,7 +168,8 @@ def test_projection_onto_the_simplex_forgets_the_density():
 
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_is_adversarial_says_whether_a_discriminator_is_trained(name):
-    latent = create(Normal(), posterior=Gaussian(), divergence=DIVERGENCES[name]())
+    prior = Categorical() if name == "mutual_information" else Normal()
+    latent = create(prior, posterior=Gaussian(), divergence=DIVERGENCES[name]())
     assert latent.is_adversarial == issubclass(DIVERGENCES[name], AdversarialDivergence)
 
 

@@ -11,14 +11,17 @@ ROOT = Path(skaae.__file__).parent
 
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
-    ["_compat", "_device", "_version"],
+    ["_compat", "_device", "_labels", "_version"],
+    ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
     ["divergences"],
-    ["_latent"],
-    ["_model"],
+    ["_latent", "_parameters"],
+    ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "training"],
+    ["_safety"],
     ["_base"],
-    ["_autoencoder"],
+    ["_implicit", "_incremental", "_label_inference"],
+    ["_autoencoder", "_classifier", "_clusterer", "_conditional"],
     ["metrics"],
     ["__init__"],
 ]

@@ -13,6 +13,7 @@ from skaae.divergences._f_divergence import (
     ReverseKullbackLeibler,
 )
 from skaae.divergences._mmd import MMD
+from skaae.divergences._mutual_information import MutualInformation
 from skaae.divergences._posterior_kl import PosteriorKL
 from skaae.divergences._sliced_wasserstein import SlicedWasserstein
 from skaae.divergences._wasserstein import Wasserstein
@@ -27,6 +28,7 @@ DIVERGENCES: dict[str, type[Divergence]] = {
     "mmd": MMD,
     "sliced_wasserstein": SlicedWasserstein,
     "posterior_kl": PosteriorKL,
+    "mutual_information": MutualInformation,
 }
 
 
@@ -43,6 +45,7 @@ __all__ = [
     "FDivergence",
     "JensenShannon",
     "KullbackLeibler",
+    "MutualInformation",
     "Pearson",
     "PosteriorKL",
     "ReverseKullbackLeibler",

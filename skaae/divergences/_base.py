@@ -29,6 +29,9 @@ class Divergence(BaseEstimator, ABC):
     #: Discriminator updates before each encoder update; 0 where there is no discriminator.
     n_discriminator_steps = 0
 
+    #: Whether samples are all it needs, so that it compares any two distributions.
+    of_samples: ClassVar[bool] = True
+
     #: `divergence_weight="auto"` is this times the reconstruction loss of the constant mean.
     auto_weight: ClassVar[float] = 1.0
 

@@ -31,6 +31,8 @@ class PosteriorKL(Divergence):
     1.0
     """
 
+    of_samples = False
+
     def absolute_weight(self, constant_loss: float) -> float:
         """Return 1: the evidence bound."""
         return 1.0

@@ -71,6 +71,9 @@ class MLP(BaseEstimator):
     activation : {"relu", "leaky_relu", "silu", "tanh"}, default="relu"
     linear_path : bool, default=True
         Whether there is a linear path.
+    batch_norm : bool, default=False
+        Whether hidden units are normalised over the batch before their activation. An encoder that
+        infers labels needs it; not for discriminators, which it breaks.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class MLP(BaseEstimator):
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "linear_path": ["boolean"],
+        "batch_norm": ["boolean"],
     }
 
     def __init__(
@@ -101,10 +105,12 @@ class MLP(BaseEstimator):
         *,
         activation: str = "relu",
         linear_path: bool = True,
+        batch_norm: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.linear_path = linear_path
+        self.batch_norm = batch_norm
 
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Return a new network from `n_inputs` to `n_outputs` columns."""
@@ -113,7 +119,9 @@ class MLP(BaseEstimator):
         layers: list[nn.Module] = []
         width = n_inputs
         for size in sizes:
-            layers += [nn.Linear(width, size), ACTIVATIONS[self.activation]()]
+            layers.append(nn.Linear(width, size))
+            layers += [nn.BatchNorm1d(size)] if self.batch_norm else []
+            layers.append(ACTIVATIONS[self.activation]())
             width = size
         layers.append(nn.Linear(width, n_outputs))
         network = nn.Sequential(*layers)

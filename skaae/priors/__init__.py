@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from skaae.priors._adapters import EmpiricalPrior, ScipyPrior, TorchPrior, UserPrior
-from skaae.priors._base import Prior
+from skaae.priors._base import Prior, PriorWithClasses
 from skaae.priors._categorical import Categorical
 from skaae.priors._gaussian_mixture import GaussianMixture
 from skaae.priors._normal import Normal
@@ -57,6 +57,7 @@ __all__ = [
     "GaussianMixture",
     "Normal",
     "Prior",
+    "PriorWithClasses",
     "ScipyPrior",
     "SwissRoll",
     "TorchPrior",

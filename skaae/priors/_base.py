@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
@@ -16,7 +17,8 @@ class Prior(BaseEstimator, ABC):
     """A distribution p(z) that codes are drawn from.
 
     A subclass implements ``_sample`` and, where a density is known, ``log_density(codes)``
-    (shape (n_samples, n_components) to (n_samples,), differentiable).
+    (shape (n_samples, n_components) to (n_samples,), differentiable). A prior that falls into
+    classes derives from :class:`PriorWithClasses` instead.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -28,24 +30,47 @@ class Prior(BaseEstimator, ABC):
         """Raise ValueError where a parameter is off or no such prior exists in `n_components`."""
         self._validate_params()
 
+    def n_classes(self, n_components: int) -> int:
+        """Return the number of classes that `sample` can draw from by `y`; 0 if it has none."""
+        return 0
+
     def sample(
-        self, n_samples: int, n_components: int, *, generator: torch.Generator | None = None
+        self,
+        n_samples: int,
+        n_components: int,
+        *,
+        y: Any = None,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Draw codes z ~ p(z).
+        """Draw codes z ~ p(z), or z ~ p(z|y).
 
         Parameters
         ----------
         n_samples : int
         n_components : int
             Dimension of a code.
+        y : int or array-like of shape (n_samples,), default=None
+            Class of each code, from 0, where the prior has classes; -1 and None draw from the
+            whole prior.
         generator : torch.Generator, default=None
             Where the draws come from; codes lie on its device. None draws afresh on the CPU.
 
         Returns
         -------
         codes : Tensor of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If `y` asks for a class that the prior does not have.
         """
-        return self._sample(n_samples, n_components, generator or new_generator())
+        generator = generator or new_generator()
+        if y is None:
+            return self._sample(n_samples, n_components, generator)
+        raise ValueError(
+            f"{type(self).__name__} prior: it has no classes to draw from, so expected y=None. "
+            "Priors with classes are 'gaussian_mixture', 'swiss_roll' and 'categorical'."
+        )
 
     @abstractmethod
     def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
@@ -61,3 +86,41 @@ class Prior(BaseEstimator, ABC):
     def project(self, codes: Tensor) -> Tensor:
         """Map what an encoder answers onto the support of the prior (the identity)."""
         return codes
+
+
+class PriorWithClasses(Prior):
+    """A prior that is a mixture of classes, each with the same part in every draw by `y`.
+
+    A subclass implements ``n_classes`` and ``_sample_given``.
+    """
+
+    @abstractmethod
+    def n_classes(self, n_components: int) -> int:
+        """Return the number of classes."""
+
+    def sample(self, n_samples, n_components, *, y=None, generator=None):
+        generator = generator or new_generator()
+        if y is None:
+            return self._sample(n_samples, n_components, generator)
+        if not isinstance(y, Tensor):
+            # Tensors come from training, where looking at them would make the device wait.
+            y = self._checked(y, n_samples, n_components)
+        return self._sample_given(y.to(generator.device), n_components, generator)
+
+    def _checked(self, y: Any, n_samples: int, n_components: int) -> Tensor:
+        classes = np.broadcast_to(np.asarray(y), n_samples)
+        n_classes = self.n_classes(n_components)
+        if classes.dtype.kind not in "iu" or classes.min() < -1 or classes.max() >= n_classes:
+            raise ValueError(
+                f"{type(self).__name__} prior: expected classes y from 0 to {n_classes - 1}, or -1 "
+                f"for the whole prior, got {np.unique(classes)}."
+            )
+        return torch.as_tensor(classes.astype(np.int64))
+
+    def _sample(self, n_samples, n_components, generator):
+        y = torch.full((n_samples,), -1, device=generator.device)
+        return self._sample_given(y, n_components, generator)
+
+    @abstractmethod
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
+        """Draw a code for each entry of `y`, -1 being any class, on the generator's device."""

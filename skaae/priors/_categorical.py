@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skaae.priors._base import Prior
+from skaae.priors._base import PriorWithClasses
 
 
-class Categorical(Prior):
+class Categorical(PriorWithClasses):
     r"""One-hot codes; an encoder answers points of the simplex through a softmax.
 
     .. math:: p(z = e_k) = p_k
@@ -24,7 +24,8 @@ class Categorical(Prior):
     Raises
     ------
     ValueError
-        At ``fit``, if there are fewer than two categories, or if `probabilities` has another
+        At ``fit``, if there are fewer than two categories and `probabilities` is None, or if
+        `probabilities` has another
         length than the codes or is not a distribution.
 
     References
@@ -48,7 +49,7 @@ class Categorical(Prior):
     def check(self, n_components: int) -> None:
         """Raise ValueError where `probabilities` is no distribution over the components."""
         super().check(n_components)
-        if n_components < 2:
+        if n_components < 2 and self.probabilities is None:
             raise ValueError(
                 f"Categorical prior: expected n_components >= 2, got n_components={n_components}; "
                 "with one category every code is the same."
@@ -66,11 +67,20 @@ class Categorical(Prior):
                 f">= 0 and sum to 1, got {self.probabilities}."
             )
 
-    def _sample(self, n_samples, n_components, generator):
-        values = np.ones(n_components) if self.probabilities is None else self.probabilities
-        weights = torch.as_tensor(np.asarray(values, dtype=np.float32), device=generator.device)
-        drawn = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
-        return torch.nn.functional.one_hot(drawn, n_components).float()
+    def n_classes(self, n_components: int) -> int:
+        """Return the number of categories."""
+        return n_components
+
+    def category_probabilities(self, n_components: int) -> Tensor:
+        """Return p(z = e_k) of each category, shape (n_components,)."""
+        if self.probabilities is None:
+            return torch.full((n_components,), 1.0 / n_components)
+        return torch.as_tensor(np.asarray(self.probabilities, dtype=np.float32))
+
+    def _sample_given(self, y, n_components, generator):
+        weights = self.category_probabilities(n_components).to(generator.device)
+        drawn = torch.multinomial(weights, len(y), replacement=True, generator=generator)
+        return torch.nn.functional.one_hot(torch.where(y < 0, drawn, y), n_components).float()
 
     def project(self, codes: Tensor) -> Tensor:
         """Return the softmax of `codes`."""

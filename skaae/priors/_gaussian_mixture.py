@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from skaae._compat import Interval
-from skaae.priors._base import Prior
+from skaae.priors._base import PriorWithClasses
 
 
-class GaussianMixture(Prior):
+class GaussianMixture(PriorWithClasses):
     r"""Mixture of Gaussians, in the plane the paper's ring of elongated modes.
 
     .. math:: p(z) = \sum_k w_k N(z; \mu_k, \Sigma_k)
@@ -58,6 +58,8 @@ class GaussianMixture(Prior):
     torch.Size([5, 2])
     >>> GaussianMixture(means=[[-3.0, 0.0], [3.0, 0.0]], weights=[0.2, 0.8]).sample(4, 2).shape
     torch.Size([4, 2])
+    >>> bool((GaussianMixture(2, radius=9.0).sample(5, 2, y=1)[:, 0] < 0.0).all())
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -166,14 +168,19 @@ class GaussianMixture(Prior):
         )
         return means, factors, weights
 
-    def _sample(self, n_samples, n_components, generator):
+    def n_classes(self, n_components: int) -> int:
+        """Return the number of modes: class k is the k-th of them."""
+        return self.n_components if self.means is None else len(self.means)
+
+    def _sample_given(self, y, n_components, generator):
         device = generator.device
         means, factors, weights = (
             torch.as_tensor(array, dtype=torch.float32, device=device)
             for array in self._arrays(n_components)
         )
-        modes = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
-        noise = torch.randn(n_samples, n_components, 1, generator=generator, device=device)
+        modes = torch.multinomial(weights, len(y), replacement=True, generator=generator)
+        modes = torch.where(y < 0, modes, y)
+        noise = torch.randn(len(y), n_components, 1, generator=generator, device=device)
         return means[modes] + (factors[modes] @ noise).squeeze(2)
 
     def log_density(self, codes: Tensor) -> Tensor:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
 
 from skaae._compat import Interval
-from skaae.priors._base import Prior
+from skaae.priors._base import PriorWithClasses
 
 
-class SwissRoll(Prior):
+class SwissRoll(PriorWithClasses):
     r"""Swiss roll: a spiral band in the plane, rolled up paper in space.
 
     With t uniform along the band's length, :math:`r = t`, :math:`z = r (\cos t, \sin t) +
@@ -25,6 +25,8 @@ class SwissRoll(Prior):
         Outer radius.
     noise : float, default=0.1
         Standard deviation of the Gaussian noise around the band.
+    n_stretches : int, default=10
+        Classes: class k is the k-th stretch of the band, all of one length, from the inside out.
 
     Raises
     ------
@@ -50,11 +52,13 @@ class SwissRoll(Prior):
     _parameter_constraints: ClassVar[dict] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "noise": [Interval(Real, 0, None, closed="left")],
+        "n_stretches": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, radius: float = 4.0, noise: float = 0.1) -> None:
+    def __init__(self, radius: float = 4.0, noise: float = 0.1, *, n_stretches: int = 10) -> None:
         self.radius = radius
         self.noise = noise
+        self.n_stretches = n_stretches
 
     def check(self, n_components: int) -> None:
         """Raise ValueError where there is no roll of that dimension."""
@@ -64,10 +68,15 @@ class SwissRoll(Prior):
                 f"SwissRoll prior: it exists in 2 or 3 dimensions, got n_components={n_components}."
             )
 
-    def _sample(self, n_samples, n_components, generator):
-        device = generator.device
+    def n_classes(self, n_components: int) -> int:
+        """Return the number of stretches."""
+        return self.n_stretches
+
+    def _sample_given(self, y, n_components, generator):
+        device, n_samples = generator.device, len(y)
         first, last = 1.5 * math.pi, 4.5 * math.pi
         unit = torch.rand(n_samples, generator=generator, device=device)
+        unit = torch.where(y < 0, unit, (y + unit) / self.n_stretches)
         # The band's length grows as t**2 / 2, so evenly spread rows need the square root.
         angle = (first**2 + (last**2 - first**2) * unit).sqrt()
         columns = [angle * angle.cos(), angle * angle.sin()]

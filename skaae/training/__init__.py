@@ -1,18 +1,30 @@
 """Training: one minibatch, and epochs of them."""
 
-from skaae.training._batches import ResidentBatches
+from skaae.training._batches import Batch, ResidentBatches
+from skaae.training._defaults import held_out_rows, resolve_batch_size, resolve_learning_rate
+from skaae.training._implicit_step import ImplicitStep
 from skaae.training._initialization import start_at_principal_components
 from skaae.training._loop import Budget, EarlyStopping, Outcome, run
 from skaae.training._progress import progress
 from skaae.training._step import TrainingStep
+from skaae.training._terms import Classification, Consistency, HeadDistance, Term
 
 __all__ = [
+    "Batch",
     "Budget",
+    "Classification",
+    "Consistency",
     "EarlyStopping",
+    "HeadDistance",
+    "ImplicitStep",
     "Outcome",
     "ResidentBatches",
+    "Term",
     "TrainingStep",
+    "held_out_rows",
     "progress",
+    "resolve_batch_size",
+    "resolve_learning_rate",
     "run",
     "start_at_principal_components",
 ]

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from skaae.training._batches import Batch
+
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
 # step, and looking after each would cost more than training.
 _STEPS_BETWEEN_LOOKS = 50
@@ -23,9 +25,9 @@ class Step(Protocol):
     @property
     def model(self) -> nn.Module: ...
 
-    def __call__(self, x: Tensor) -> dict[str, Tensor]: ...
+    def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
-    def set_rate(self, factor: float) -> None: ...
+    def set_progress(self, share: float, rate: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,25 @@ class Budget:
         n_steps = max(least, min(100 * n_batches, 4_000), 3 * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 
+    @classmethod
+    def for_labels(cls, n_samples: int, n_batches: int) -> Budget:
+        """Return a budget to infer labels with, which spread from row to row slowly.
+
+        200 epochs, but at least 1,500 steps (below 100 rows 15 steps a row, and never fewer than
+        300) and at most 10,000, unless rows would be seen fewer than ten times.
+        """
+        least = min(1_500, max(300, 15 * n_samples))
+        n_steps = max(least, min(200 * n_batches, 10_000), 10 * n_batches)
+        return cls(math.ceil(n_steps / n_batches), n_batches)
+
     @property
     def n_steps(self) -> int:
         """Steps of the whole budget."""
         return self.n_epochs * self.n_batches
+
+    def progress(self, step: int) -> float:
+        """Return the share of the budget that lies behind `step`; 1 where training goes on."""
+        return step / self.n_steps if self.annealed else 1.0
 
     def rate(self, step: int) -> float:
         """Return the factor of the learning rate at `step`, counted from 0."""
@@ -118,7 +135,7 @@ class Outcome:
 
 def run(
     step: Step,
-    batches: Iterable[Tensor],
+    batches: Iterable[Batch],
     budget: Budget,
     *,
     look: Callable[[], dict[str, float]] | None = None,
@@ -177,15 +194,16 @@ def run(
 
 
 def _one_epoch(
-    step: Step, batches: Iterable[Tensor], budget: Budget, n_steps: int
+    step: Step, batches: Iterable[Batch], budget: Budget, n_steps: int
 ) -> tuple[dict[str, float], int]:
     """Return the mean losses of one pass and its number of batches."""
     totals: dict[str, Tensor] = {}
     n_batches = 0
-    for x in batches:
-        step.set_rate(budget.rate(n_steps + n_batches))
+    for batch in batches:
+        done = n_steps + n_batches
+        step.set_progress(budget.progress(done), budget.rate(done))
         # Summed on the device and read once: reading each would make the device wait.
-        for name, value in step(x).items():
+        for name, value in step(batch).items():
             totals[name] = totals[name] + value if name in totals else value
         n_batches += 1
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skaae._device import ScopedRandomness
-from skaae._model import AutoencoderModel
+from skaae._labels import one_hot
+from skaae._latent import Latent
+from skaae._model import AutoencoderModel, ClusterHeads
 from skaae.losses import ReconstructionLoss
 from skaae.networks import LinearPathNetwork
+from skaae.training._batches import Batch
+from skaae.training._terms import Term, View
 
 # Adam's betas. A discriminator with momentum makes the codes circle around the prior instead of
 # settling: on digits in 16 dimensions their mean ended 0.5 standard deviations off with 0.5, and
@@ -20,7 +27,11 @@ _DISCRIMINATOR_BETAS = (0.0, 0.99)
 
 
 class TrainingStep:
-    r"""Minimise :math:`E[-\log p(x|z)] + \sum_l w_l D_l(q(z_l) \| p(z_l))` on a batch.
+    r"""Minimise the objective on a batch.
+
+    .. math:: E[-\log p(x|z)] + \sum_l w_l D_l(q(z_l) \| p(z_l)) + \sum_t w_t T_t
+
+    over the latents l and the further terms t.
 
     One encoding serves both the discriminators (detached) and the joint objective. The step owns
     the optimisers and knows neither epochs nor estimators.
@@ -34,7 +45,7 @@ class TrainingStep:
     learning_rate : float
     weight_decay : float
         Decoupled decay of weight matrices, the discriminators' too, which would otherwise learn
-        few codes by heart; biases and linear paths are left alone.
+        few codes by heart; biases, linear paths and heads are left alone.
     input_noise : float
         Standard deviation of the noise that the encoder's rows are given, in their units; falls
         with the learning rate.
@@ -45,6 +56,10 @@ class TrainingStep:
     scoped_randomness : bool
         Whether the networks may draw at random, as dropout does, so that their draws have to be
         led to `generator`.
+    terms : sequence of Term, default=()
+        What the objective has beside reconstruction and divergences.
+    rise : float, default=0.0
+        Share of training over which the divergences of labels, and terms that say so, rise.
     """
 
     def __init__(
@@ -59,6 +74,8 @@ class TrainingStep:
         generator: torch.Generator,
         autocast_dtype: torch.dtype | None,
         scoped_randomness: bool,
+        terms: Sequence[Term] = (),
+        rise: float = 0.0,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -67,20 +84,25 @@ class TrainingStep:
         self.generator = generator
         self.autocast_dtype = autocast_dtype
         self.scoped_randomness = scoped_randomness
+        self.terms = tuple(terms)
+        self.rise = rise
+        self._risen = 1.0
+        parts = [model.encoder, model.decoder, model.posterior_networks]
+        parts += [] if model.heads is None else [model.heads]
         self._parameters = [
             parameter
-            for part in (model.encoder, model.decoder, model.posterior_networks)
+            for part in parts
             for parameter in part.parameters()
             if parameter.requires_grad
         ]
-        self.optimizer = _adam(
-            [model.encoder, model.decoder, model.posterior_networks],
+        self.optimizer = adam(
+            parts,
             learning_rate,
             weight_decay,
             _BETAS,
         )
         self.discriminator_optimizers = {
-            latent.name: _adam(
+            latent.name: adam(
                 [model.discriminators[latent.name]],
                 latent.divergence.learning_rate,
                 weight_decay,
@@ -101,53 +123,90 @@ class TrainingStep:
             group = optimizer.param_groups[0]
             group["weight_decay"] = _bounded_decay(weight_decay, group["initial_lr"])
 
-    def set_rate(self, factor: float) -> None:
-        """Set every learning rate, and the input noise, to `factor` times its initial value.
+    def set_progress(self, share: float, rate: float) -> None:
+        """Say how far training is: the share behind, and the factor of the learning rates.
 
         Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
+        Terms that make labels sure rise from zero over the first `rise`: labels that are sure
+        before they are right stay wrong.
         """
-        self._noise = factor * self.input_noise
+        self._noise = rate * self.input_noise
+        self._risen = min(1.0, share / self.rise) if self.rise > 0.0 else 1.0
         for group in self._groups:
-            group["lr"] = factor * group["initial_lr"]
+            group["lr"] = rate * group["initial_lr"]
 
-    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
+        x, n_fair = batch.x, batch.n_fair
         with self._randomness():
-            noisy = x
-            if self._noise:
-                noise = torch.randn(x.shape, generator=self.generator, device=x.device)
-                noisy = x + self._noise * noise
+            noisy = self._with_noise(x)
             with self._autocast(x.device.type):
-                samples = self.model.encode(noisy, self.generator)
-            discriminator = self._discriminator_updates(samples)
+                encoded = self.model.encode(noisy, self.generator)
+            # Rows drawn for their labels are no fair sample of q(z), nor of the data.
+            fair = [sample.first(n_fair) for sample in encoded] if batch.n_extra else encoded
+            y = None if batch.y is None else batch.y[:n_fair]
+            columns = self._label_columns(fair, y)
+            discriminator = self._discriminator_updates(fair, columns, y)
             with self._autocast(x.device.type):
-                outputs = self.model.decode(torch.cat([s.codes for s in samples], dim=1))
-            reconstruction = self.loss(outputs.to(x.dtype), x).mean()
-            regularization = self._regularization(samples)
-        objective = reconstruction
-        for weight, term in zip(self.divergence_weights, regularization):
-            objective = objective + weight * term
+                outputs = self.model.decode_codes(
+                    [s.codes for s in fair], self.model.given_columns(y)
+                )
+            reconstruction = self.loss(outputs.to(x.dtype), x[:n_fair]).mean()
+            regularization = self._regularization(fair, columns, y)
+            losses = {
+                "reconstruction": reconstruction,
+                "regularization": torch.stack(regularization).sum(),
+            }
+            objective = reconstruction
+            for weight, value, latent in zip(
+                self.divergence_weights, regularization, self.model.latents
+            ):
+                factor = self._risen if latent.prior.on_simplex else 1.0
+                objective = objective + factor * weight * value
+            view = View(self.model, noisy, encoded, batch.y, self.generator, self._autocast)
+            for term in self.terms:
+                losses[term.name] = term(view)
+                factor = self._risen if term.rises else 1.0
+                objective = objective + factor * term.weight * losses[term.name]
         self.optimizer.zero_grad(set_to_none=True)
         # Naming the inputs keeps gradients out of the discriminators.
         objective.backward(inputs=self._parameters)
         self.optimizer.step()
-        losses = {
-            "reconstruction": reconstruction.detach(),
-            "regularization": torch.stack(regularization).sum().detach(),
-        }
         if self.discriminator_optimizers:
             losses["discriminator"] = discriminator
-        return losses
+        return {name: value.detach() for name, value in losses.items()}
 
-    def _discriminator_updates(self, samples: list) -> Tensor:
+    def _with_noise(self, x: Tensor) -> Tensor:
+        if not self._noise:
+            return x
+        return x + self._noise * torch.randn(x.shape, generator=self.generator, device=x.device)
+
+    def _label_columns(self, samples: list, y: Tensor | None) -> list[Tensor | None]:
+        """Return, for each latent, the label columns that its divergence sees beside it.
+
+        Known labels have a column more, for rows that have none.
+        """
+        role = self.model.role
+        columns = None
+        if role.n_discriminated and role.infers:
+            columns = samples[1].codes.detach()
+        elif role.n_discriminated and y is not None:
+            columns = one_hot(y, role.n_discriminated - 1, unlabeled_column=True)
+        return [columns, *[None] * (len(samples) - 1)]
+
+    def _prior_codes(self, latent: Latent, columns: Tensor | None, n: int, y: Any) -> Tensor:
+        asked = y if self.model.role.matches_classes else None
+        return _beside(latent.sample_prior(n, self.generator, asked), columns)
+
+    def _discriminator_updates(self, samples: list, columns: list, y: Tensor | None) -> Tensor:
         total = torch.zeros((), device=self.generator.device)
-        for latent, sample in zip(self.model.latents, samples):
-            codes = sample.codes.detach()
+        for latent, sample, labels in zip(self.model.latents, samples, columns):
+            codes = _beside(sample.codes.detach(), labels)
             for step in range(latent.divergence.n_discriminator_steps):
                 optimizer = self.discriminator_optimizers[latent.name]
                 loss = latent.divergence.discriminator_loss(
                     codes,
-                    latent.sample_prior(len(codes), self.generator),
+                    self._prior_codes(latent, labels, len(codes), y),
                     self.model.discriminators[latent.name],
                     generator=self.generator,
                 )
@@ -158,18 +217,18 @@ class TrainingStep:
                     total = total + loss.detach()
         return total
 
-    def _regularization(self, samples: list) -> list[Tensor]:
+    def _regularization(self, samples: list, columns: list, y: Tensor | None) -> list[Tensor]:
         return [
             latent.divergence.encoder_loss(
-                sample,
-                latent.sample_prior(len(sample.codes), self.generator),
+                replace(sample, codes=_beside(sample.codes, labels)),
+                self._prior_codes(latent, labels, len(sample.codes), y),
                 prior=latent,
                 discriminator=(
                     self.model.discriminators[latent.name] if latent.is_adversarial else None
                 ),
                 generator=self.generator,
             )
-            for latent, sample in zip(self.model.latents, samples)
+            for latent, sample, labels in zip(self.model.latents, samples, columns)
         ]
 
     def _autocast(self, device_type: str) -> AbstractContextManager:
@@ -181,27 +240,31 @@ class TrainingStep:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
 
 
+def _beside(codes: Tensor, columns: Tensor | None) -> Tensor:
+    return codes if columns is None else torch.cat([codes, columns], dim=1)
+
+
 def _bounded_decay(weight_decay: float, learning_rate: float) -> float:
     """Return a decay that takes at most a tenth of a weight in one step, on any number of rows."""
     return min(weight_decay, 0.1 / learning_rate)
 
 
-def _adam(
+def adam(
     parts: list[nn.Module], learning_rate: float, weight_decay: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
     """Return an optimiser whose first group decays and whose second does not."""
-    linear_paths = {
+    undecayed = {
         id(parameter)
         for part in parts
         for module in part.modules()
-        if isinstance(module, LinearPathNetwork)
-        for parameter in module.linear.parameters()
+        if isinstance(module, (LinearPathNetwork, ClusterHeads))
+        for parameter in getattr(module, "linear", module).parameters()
     }
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for part in parts:
         for parameter in part.parameters():
             if parameter.requires_grad:
-                decays = parameter.ndim > 1 and id(parameter) not in linear_paths
+                decays = parameter.ndim > 1 and id(parameter) not in undecayed
                 groups[decays].append(parameter)
     decay = _bounded_decay(weight_decay, learning_rate)
     return torch.optim.AdamW(

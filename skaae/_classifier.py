@@ -1,0 +1,219 @@
+"""Classification with few labels, by an autoencoder that infers the others."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skaae._compat import Interval
+from skaae._label_inference import LabelInferringAutoencoder
+from skaae.priors import Categorical
+from skaae.training import Classification, Term
+
+
+class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencoder):
+    r"""Classifier for few labels and many rows, which also maps, maps back, and samples by class.
+
+    The encoder answers a label q(y|x), by a softmax, and a code z that keeps the rest: the style.
+    All rows, labelled or not, are decoded from both, and
+
+    .. math:: E[-\log p(x|y, z)] + w D(q(z) \| p(z)) + w_y D_y(q(y) \| p(y))
+        + w_c \, E_{labelled}[-\log q(y|x)] + w_v \, E[KL(q(y|x) \| q(y|x + r))]
+
+    is minimised: labels are as frequent as among the labelled rows, sure, right where they are
+    known, and do not change with small moves r of a row.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Dimension of the code z.
+    prior : str, Prior, distribution, array or object with ``sample``, default="normal"
+        Of the code z.
+    divergence : str or Divergence, default="jensen_shannon"
+        Of the codes from their prior.
+    label_divergence : str or Divergence, default="mutual_information"
+        Of the labels from theirs; ``"jensen_shannon"`` is the paper's adversary.
+    label_divergence_weight : float, default=1.0
+        This weight and the following count in shares of the reconstruction loss of the best
+        constant row, so that they mean the same for 10 columns and for 1,000.
+    classification_weight : float, default=10.0
+        Of the cross-entropy of labelled rows.
+    consistency_weight : float, default=10.0
+        Of the divergence between a row's label and that of the same row moved a little in the
+        direction that changes the label most (virtual adversarial training). 0 leaves it out.
+    consistency_radius : float, default=0.4
+        How far a row is moved, as a share of the distance to the nearest other row of its batch.
+    cluster_heads : bool, default=False
+        Whether each label has a place W_y in the space of codes, the decoder sees z + W_y, and
+        ``transform`` answers that sum: a map on which labels are apart.
+    head_distance : float, default=4.0
+        Heads nearer to each other than this, in standard deviations of the prior, are pushed
+        apart.
+    hidden_layer_sizes : sequence of int, default=(1000, 1000)
+        Hidden layers of the encoder, which normalises them over the batch; the decoder has them in
+        reverse order.
+    input_noise : float, default=0.0
+        Standard deviation of noise on the encoder's input in training, in the networks' units.
+    divergence_weight, posterior, reconstruction_loss, encoder, decoder, learning_rate, \
+            batch_size, max_iter, weight_decay, early_stopping, validation_fraction, \
+            n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
+        As in :class:`AdversarialAutoencoder`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    class_frequencies_ : ndarray of shape (n_classes,)
+        Shares of the classes among labelled rows: the prior p(y).
+    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_, \
+            n_features_in_, feature_names_in_
+        As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, as :class:`AdversarialAutoencoder` does, and if fewer than two classes have a
+        labelled row.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, sections 5 and 7.
+    T. Miyato et al., *Virtual Adversarial Training*, 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skaae import AdversarialAutoencoderClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> few = y.copy()
+    >>> few[::2] = -1  # these rows have no label
+    >>> aae = AdversarialAutoencoderClassifier(2, max_iter=100, random_state=0).fit(X, few)
+    >>> aae.score(X[::2], y[::2]) > 0.9
+    True
+    >>> aae.sample(5, y=1, random_state=0).shape
+    (5, 4)
+    """
+
+    _takes_labels = True
+    _least_labeled = 64
+    _rise = 0.8
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LabelInferringAutoencoder._parameter_constraints,
+        "classification_weight": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_components=10,
+        *,
+        prior="normal",
+        divergence="jensen_shannon",
+        divergence_weight="auto",
+        label_divergence="mutual_information",
+        label_divergence_weight=1.0,
+        classification_weight=10.0,
+        consistency_weight=10.0,
+        consistency_radius=0.4,
+        cluster_heads=False,
+        head_distance=4.0,
+        posterior="deterministic",
+        reconstruction_loss="squared_error",
+        hidden_layer_sizes=(1000, 1000),
+        encoder=None,
+        decoder=None,
+        learning_rate="auto",
+        batch_size="auto",
+        max_iter=None,
+        weight_decay=1000.0,
+        input_noise=0.0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        random_state=None,
+        verbose=0,
+    ) -> None:
+        super().__init__(
+            n_components,
+            prior=prior,
+            divergence=divergence,
+            divergence_weight=divergence_weight,
+            posterior=posterior,
+            reconstruction_loss=reconstruction_loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            encoder=encoder,
+            decoder=decoder,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            weight_decay=weight_decay,
+            input_noise=input_noise,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.label_divergence = label_divergence
+        self.label_divergence_weight = label_divergence_weight
+        self.consistency_weight = consistency_weight
+        self.consistency_radius = consistency_radius
+        self.cluster_heads = cluster_heads
+        self.head_distance = head_distance
+        self.classification_weight = classification_weight
+
+    def _label_prior(self, frequencies: np.ndarray) -> Categorical:
+        if len(frequencies) < 2:
+            raise ValueError("Expected rows of at least two classes, got labels of one class only.")
+        return Categorical(frequencies)
+
+    def _terms(self, null_loss: float) -> list[Term]:
+        return [Classification(self.classification_weight * null_loss), *super()._terms(null_loss)]
+
+    def fit(self, X: Any, y: Any) -> AdversarialAutoencoderClassifier:
+        """Train on the rows of `X` and the labels of those that have one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            In any units; at least two rows.
+        y : array-like of shape (n_samples,)
+            Classes. -1 marks rows without a label, if at least two other classes remain; among
+            strings the empty one does, among objects also None and NaN.
+
+        Returns
+        -------
+        self : AdversarialAutoencoderClassifier
+        """
+        self._fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

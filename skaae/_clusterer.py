@@ -1,0 +1,230 @@
+"""Clustering, by an autoencoder that infers a label nobody gave."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClusterMixin
+from sklearn.exceptions import ConvergenceWarning
+
+from skaae._compat import Interval
+from skaae._label_inference import LabelInferringAutoencoder
+from skaae._labels import codes_of
+
+# A cluster with less than this share of an equal part of the rows counts as dead.
+_DEAD_SHARE = 0.01
+
+
+class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
+    r"""Clustering that maps new rows, maps back, and samples by cluster.
+
+    The encoder answers a cluster q(y|x), by a softmax, and a code z that keeps the rest: the style.
+    Rows are decoded from both, and
+
+    .. math:: E[-\log p(x|y, z)] + w D(q(z) \| p(z)) + w_y D_y(q(y) \| p(y))
+        + w_v \, E[KL(q(y|x) \| q(y|x + r))]
+
+    is minimised: clusters are equally frequent, sure, and do not change with small moves r of a
+    row, so their borders lie where rows are sparse.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    n_components : int, default=10
+        Dimension of the code z.
+    prior : str, Prior, distribution, array or object with ``sample``, default="normal"
+        Of the code z.
+    divergence : str or Divergence, default="jensen_shannon"
+        Of the codes from their prior.
+    label_divergence : str or Divergence, default="mutual_information"
+        Of the labels from theirs; ``"jensen_shannon"`` is the paper's adversary.
+    label_divergence_weight : float, default=1.0
+        This weight and the following count in shares of the reconstruction loss of the best
+        constant row, so that they mean the same for 10 columns and for 1,000.
+    consistency_weight : float, default=10.0
+        Of the divergence between a row's label and that of the same row moved a little in the
+        direction that changes the label most (virtual adversarial training). 0 leaves it out.
+    consistency_radius : float, default=0.4
+        How far a row is moved, as a share of the distance to the nearest other row of its batch.
+    cluster_heads : bool, default=False
+        Whether each label has a place W_y in the space of codes, the decoder sees z + W_y, and
+        ``transform`` answers that sum: a map on which labels are apart.
+    head_distance : float, default=4.0
+        Heads nearer to each other than this, in standard deviations of the prior, are pushed
+        apart.
+    hidden_layer_sizes : sequence of int, default=(1000, 1000)
+        Hidden layers of the encoder, which normalises them over the batch; the decoder has them in
+        reverse order.
+    input_noise : float, default=0.0
+        Standard deviation of noise on the encoder's input in training, in the networks' units.
+    divergence_weight, posterior, reconstruction_loss, encoder, decoder, learning_rate, \
+            batch_size, max_iter, weight_decay, early_stopping, validation_fraction, \
+            n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
+        As in :class:`AdversarialAutoencoder`.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each row that was fitted.
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Each cluster, decoded with the mean style.
+    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_, \
+            n_features_in_, feature_names_in_
+        As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, as :class:`AdversarialAutoencoder` does, and if there are fewer rows than
+        clusters.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a cluster has no rows, or codes clearly miss the prior or have collapsed, or a loss
+        stopped being finite.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, sections 6 and 7.
+    W. Hu et al., *Learning Discrete Representations via Information Maximizing Self-Augmented
+    Training*, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skaae import AdversarialAutoencoderClusterer
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> aae = AdversarialAutoencoderClusterer(3, n_components=2, max_iter=100, random_state=0)
+    >>> labels = aae.fit_predict(X)
+    >>> aae.sample(5, y=labels[0], random_state=0).shape
+    (5, 4)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LabelInferringAutoencoder._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        n_components=10,
+        prior="normal",
+        divergence="jensen_shannon",
+        divergence_weight="auto",
+        label_divergence="mutual_information",
+        label_divergence_weight=1.0,
+        consistency_weight=10.0,
+        consistency_radius=0.4,
+        cluster_heads=False,
+        head_distance=4.0,
+        posterior="deterministic",
+        reconstruction_loss="squared_error",
+        hidden_layer_sizes=(1000, 1000),
+        encoder=None,
+        decoder=None,
+        learning_rate="auto",
+        batch_size="auto",
+        max_iter=None,
+        weight_decay=1000.0,
+        input_noise=0.0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        random_state=None,
+        verbose=0,
+    ) -> None:
+        super().__init__(
+            n_components,
+            prior=prior,
+            divergence=divergence,
+            divergence_weight=divergence_weight,
+            posterior=posterior,
+            reconstruction_loss=reconstruction_loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            encoder=encoder,
+            decoder=decoder,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            weight_decay=weight_decay,
+            input_noise=input_noise,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.label_divergence = label_divergence
+        self.label_divergence_weight = label_divergence_weight
+        self.consistency_weight = consistency_weight
+        self.consistency_radius = consistency_radius
+        self.cluster_heads = cluster_heads
+        self.head_distance = head_distance
+        self.n_clusters = n_clusters
+
+    def _n_labels(self, frequencies: np.ndarray) -> int:
+        return self.n_clusters
+
+    def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoderClusterer:
+        """Train on the rows of `X` and assign them to clusters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            In any units; at least as many rows as clusters.
+        y : Ignored
+            Present for consistency.
+
+        Returns
+        -------
+        self : AdversarialAutoencoderClusterer
+        """
+        self._fit(X)
+        self.labels_ = self.predict(X)
+        centers = self._decoded(self._mean_prior_code(self.n_clusters), np.eye(self.n_clusters))
+        self.cluster_centers_ = centers
+        self._warn_of_dead_clusters()
+        return self
+
+    def _warn_of_dead_clusters(self) -> None:
+        counts = np.bincount(self.labels_, minlength=self.n_clusters)
+        dead = np.flatnonzero(counts < _DEAD_SHARE * len(self.labels_) / self.n_clusters)
+        if len(dead):
+            warnings.warn(
+                f"{type(self).__name__}: {len(dead)} of {self.n_clusters} clusters have (almost) "
+                f"no rows: {dead.tolist()}. Lower n_clusters, raise label_divergence_weight, or "
+                "train longer (max_iter).",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable cluster of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            From 0 to n_clusters - 1.
+        """
+        return self.predict_proba(X).argmax(axis=1)
+
+    def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
+        return codes_of(y, np.arange(self.n_clusters), n_samples)

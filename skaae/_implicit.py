@@ -1,0 +1,312 @@
+"""Generative models that only sample: the GAN, the GMMN, the WGAN-GP."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from skaae._compat import Interval, StrOptions
+from skaae._device import (
+    ScopedRandomness,
+    Seeds,
+    apply_in_batches,
+    new_generator,
+    random_seed,
+    resolve_device,
+    resolve_precision,
+)
+from skaae._implicit_model import ImplicitModel
+from skaae._latent import Latent
+from skaae._parameters import AutoencoderParameters
+from skaae._portable import PortableEstimator
+from skaae._prior_match import random_directions, sliced_distance
+from skaae._rows import fit_scaling, resident_rows
+from skaae._safety import unchanged_on_error, warn_if_not_finite
+from skaae.divergences import DIVERGENCES, Divergence, as_divergence
+from skaae.losses import SquaredError
+from skaae.networks import DECODERS, MLP, OWN_BUILDERS
+from skaae.posteriors import Deterministic
+from skaae.priors import as_prior
+from skaae.training import (
+    Budget,
+    ImplicitStep,
+    ResidentBatches,
+    progress,
+    resolve_batch_size,
+    run,
+)
+
+_N_PROJECTIONS = 256
+_SHARED = (
+    "n_components",
+    "prior",
+    "hidden_layer_sizes",
+    "batch_size",
+    "max_iter",
+    "weight_decay",
+    "device",
+    "precision",
+    "random_state",
+    "verbose",
+)
+
+
+class ImplicitGenerativeModel(PortableEstimator):
+    r"""Sampler of rows like those given: a GAN, a moment-matching network, a WGAN-GP.
+
+    A network g is trained so that its rows are distributed as the given ones,
+
+    .. math:: \min_g D(p_g \| p), \qquad x = g(z), \quad z \sim p(z),
+
+    with the same priors p(z) and divergences D as the autoencoders, but of rows instead of codes.
+    There is no encoder, so it neither maps nor maps back; it is what the adversarial autoencoder
+    came from and is compared with. ``divergence="jensen_shannon"`` is the generative adversarial
+    network, ``"mmd"`` the generative moment matching network, ``"wasserstein"`` the Wasserstein
+    GAN with gradient penalty.
+
+    Parameters
+    ----------
+    n_components : int, default=10
+        Dimension of a code.
+    prior : str, Prior, distribution, array or object with ``sample``, default="normal"
+        As in :class:`AdversarialAutoencoder`.
+    divergence : str or Divergence, default="jensen_shannon"
+        One that compares samples: all but ``"posterior_kl"`` and ``"mutual_information"``.
+    bounded : bool, default=False
+        Whether samples stay between the least and the greatest value of each column, as pixels
+        do.
+    hidden_layer_sizes : sequence of int, default=(512, 512)
+        Hidden layers of the generator.
+    generator : {"mlp", "convolutional"}, callable or nn.Module, default=None
+        A network of your own: a callable ``(n_inputs, n_outputs) -> nn.Module``, or a module,
+        which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`.
+    learning_rate : float, default=0.0005
+        Of the generator; the discriminator has its own, on the divergence. Both fall to zero along
+        half a cosine.
+    batch_size, max_iter, weight_decay, device, precision, random_state, verbose
+        As in :class:`AdversarialAutoencoder`.
+
+    Attributes
+    ----------
+    model_ : ImplicitModel
+        The networks: ``model_.generator``, ``model_.discriminator``.
+    history_ : list of dict
+        Every loss of every epoch.
+    n_iter_ : int
+        Epochs trained.
+    device_ : torch.device
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where `X` has column names.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, for an unknown name, a size that is not positive, NaN or too few rows, a prior
+        whose dimension is not `n_components`, or a network of the wrong shape. A fitted estimator
+        then stays as it was.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a loss stopped being finite.
+
+    References
+    ----------
+    I. Goodfellow et al., *Generative Adversarial Nets*, 2014.
+    Y. Li, K. Swersky, R. Zemel, *Generative Moment Matching Networks*, 2015.
+    I. Gulrajani et al., *Improved Training of Wasserstein GANs*, 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skaae import ImplicitGenerativeModel
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> gan = ImplicitGenerativeModel(2, divergence="mmd", max_iter=100, random_state=0).fit(X)
+    >>> gan.sample(5, random_state=0).shape
+    (5, 4)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **{name: AutoencoderParameters._parameter_constraints[name] for name in _SHARED},
+        "divergence": [
+            StrOptions({name for name, case in DIVERGENCES.items() if case.of_samples}),
+            Divergence,
+        ],
+        "bounded": ["boolean"],
+        "generator": AutoencoderParameters._parameter_constraints["decoder"],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_components=10,
+        *,
+        prior="normal",
+        divergence="jensen_shannon",
+        bounded=False,
+        hidden_layer_sizes=(512, 512),
+        generator=None,
+        learning_rate=5e-4,
+        batch_size="auto",
+        max_iter=None,
+        weight_decay=1000.0,
+        device="auto",
+        precision="auto",
+        random_state=None,
+        verbose=0,
+    ) -> None:
+        self.n_components = n_components
+        self.prior = prior
+        self.divergence = divergence
+        self.bounded = bounded
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.generator = generator
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.weight_decay = weight_decay
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> ImplicitGenerativeModel:
+        """Train the generator on the rows of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            In any units; at least two rows.
+        y : Ignored
+            Present for consistency.
+
+        Returns
+        -------
+        self : ImplicitGenerativeModel
+        """
+        with unchanged_on_error(self):
+            self._validate_params()
+            X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+            seeds = Seeds.draw(self.random_state)
+            device = resolve_device(self.device)
+            scaling = fit_scaling(SquaredError(), X)
+            x = resident_rows(X, scaling, device)
+            step = self._new_step(x, seeds)
+            batches = ResidentBatches(
+                x, resolve_batch_size(self.batch_size, len(x)), step.generator
+            )
+            budget = (
+                Budget.default(len(x), batches.n_batches)
+                if self.max_iter is None
+                else Budget(self.max_iter, batches.n_batches)
+            )
+            outcome = run(step, batches, budget, report=progress(self.verbose, budget.n_epochs))
+            step.model.eval()
+            self.model_, self._scaling, self.device_ = step.model, scaling, device
+            self.history_, self.n_iter_ = outcome.history, len(outcome.history)
+            self._output_dtype = X.dtype
+        warn_if_not_finite(outcome)
+        return self
+
+    def _new_step(self, x: Tensor, seeds: Seeds) -> ImplicitStep:
+        divergence = as_divergence(self.divergence)
+        if not divergence.of_samples:
+            raise ValueError(
+                "ImplicitGenerativeModel: expected a divergence that compares samples, such as "
+                f"'jensen_shannon' or 'mmd', got {divergence}."
+            )
+        latent = Latent.create(
+            "code",
+            self.n_components,
+            prior=as_prior(self.prior),
+            posterior=Deterministic(),
+            divergence=divergence,
+            seed=seeds.latents,
+        )
+        builder = self.generator
+        if builder is None or builder == "mlp":
+            builder = MLP(self.hidden_layer_sizes, linear_path=False)
+        elif isinstance(builder, str):
+            builder = DECODERS[builder]()
+        bounds = (x.min(dim=0).values.cpu(), x.max(dim=0).values.cpu()) if self.bounded else None
+        # Built on the CPU, so that a seed gives the same weights on every device.
+        with ScopedRandomness(new_generator(seeds.weights)):
+            model = ImplicitModel(x.shape[1], latent, generator=builder, bounds=bounds)
+        model = model.to(x.device, torch.float32)
+        largest = max((p.numel() for p in model.generator.parameters()), default=0)
+        return ImplicitStep(
+            model,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay / len(x),
+            generator=new_generator(seeds.training, x.device),
+            autocast_dtype=resolve_precision(self.precision, x.device, largest),
+            scoped_randomness=type(builder) not in OWN_BUILDERS,
+        )
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
+        """Return new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            A seed gives the same rows again; None draws afresh.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the data's units and dtype.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
+        # Drawn on the CPU, so that a seed gives the same codes on every device.
+        generator = new_generator(random_seed(random_state))
+        codes = self.model_.latent.sample_prior(n_samples, generator).numpy()
+        codes = codes.astype(self._output_dtype)
+        with torch.no_grad():
+            return apply_in_batches(
+                lambda z: self.model_(z),
+                codes,
+                n_outputs=self.n_features_in_,
+                dtype=torch.float32,
+                device=self.device_,
+                after=self._scaling.inverse,
+            )
+
+    def score(self, X: Any, y: Any = None) -> float:
+        r"""Return minus the sliced Wasserstein distance of `X` from as many samples.
+
+        .. math:: -E_\theta \, W_1(\theta^T x, \theta^T g(z)), \qquad |\theta| = 1
+
+        in the units in which every column counts alike. Higher is better; samples and directions
+        are the same for every call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        directions = random_directions(X.shape[1], _N_PROJECTIONS, new_generator(0))
+        ours, theirs = (
+            self._scaling.forward(torch.as_tensor(np.array(rows))).to(directions)
+            for rows in (self.sample(len(X), random_state=0), X)
+        )
+        return -float(sliced_distance(ours, theirs, directions))

@@ -1,0 +1,62 @@
+"""A network from codes to rows, and its discriminator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skaae._latent import Latent
+from skaae.networks import build_network
+
+
+class ImplicitModel(nn.Module):
+    """A generator of rows, in the networks' units, from codes in units of the prior.
+
+    Parameters
+    ----------
+    n_features : int
+    latent : Latent
+        The prior of the codes, and the divergence of generated rows from given ones.
+    generator : callable or nn.Module
+        Builder ``(n_inputs, n_outputs) -> nn.Module``.
+    bounds : tuple of Tensor of shape (n_features,), or None
+        Least and greatest value of each column, between which rows stay.
+
+    Attributes
+    ----------
+    generator : nn.Module
+    discriminator : nn.Module or None
+        On rows.
+    """
+
+    low: Tensor | None
+    high: Tensor | None
+
+    def __init__(
+        self,
+        n_features: int,
+        latent: Latent,
+        *,
+        generator: Any,
+        bounds: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.n_features = n_features
+        self.generator = build_network(generator, latent.n_components, n_features, "generator")
+        self.discriminator = (
+            latent.divergence.build_discriminator(n_features) if latent.is_adversarial else None
+        )
+        low, high = bounds or (None, None)
+        self.register_buffer("low", low)
+        self.register_buffer("high", high)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return the row of each code, shape (n_samples, n_features)."""
+        # Autocast answers in bfloat16; losses stay in the precision of the codes.
+        outputs = self.generator(codes).to(codes.dtype)
+        if self.low is None or self.high is None:
+            return outputs
+        return torch.lerp(self.low, self.high, torch.sigmoid(outputs))

@@ -1,0 +1,57 @@
+"""Training that goes on from call to call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skaae._base import BaseAdversarialAutoencoder
+from skaae._device import Seeds, resolve_device
+from skaae._rows import constant_loss, fit_scaling, resident_rows
+from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
+from skaae.losses import as_loss
+from skaae.training import ResidentBatches, resolve_batch_size
+
+
+class IncrementalAutoencoder(BaseAdversarialAutoencoder):
+    """An autoencoder of unlabelled rows that takes them piece by piece."""
+
+    def _partial_fit(self, X: Any) -> None:
+        """Train for one pass over `X`, from the state that the last call left."""
+        first = not hasattr(self, "model_")
+        with unchanged_on_error(self):
+            self._validate_params()
+            X = self._validated(X, reset=first)
+            seeds = Seeds.draw(self.random_state)
+            loss = as_loss(self.reconstruction_loss) if first else self._loss
+            loss.check(X)
+            device = resolve_device(self.device) if first else self.device_
+            scaling = fit_scaling(loss, X) if first else self._scaling
+            x = resident_rows(X, scaling, device)
+            if first:
+                latents, role = self._latents(seeds.latents, np.zeros(0)), self._role(0)
+                model = self._new_model(x, loss, latents, role, seeds)
+            else:
+                model = self.model_
+            null_loss = constant_loss(loss, x) if first else self._null_loss
+            n_seen = len(x) + (0 if first else self.n_samples_seen_)
+            step = self.__dict__.get("_step")
+            step = step or self._new_step(model, loss, len(x), null_loss, seeds)
+            step.set_weight_decay(self.weight_decay / n_seen)
+            batch_size = resolve_batch_size(self.batch_size, len(x))
+            outcome = one_pass(step, ResidentBatches(x, batch_size, step.generator))
+            n_iter = 1 if first else self.n_iter_ + 1
+            entry = {**outcome.history[0], "epoch": n_iter}
+            self.history_ = [entry] if first else [*self.history_, entry]
+            self.n_iter_ = self.best_iter_ = n_iter
+            self.n_samples_seen_, self._step = n_seen, step
+            self.model_, self._scaling, self.device_ = model, scaling, device
+            self._loss, self._null_loss, self._output_dtype = loss, null_loss, X.dtype
+            # It told of a model that has moved on.
+            self.__dict__.pop("prior_match_", None)
+            if not outcome.finite:
+                # The weights are those before the pass; the optimiser's moments are not finite.
+                del self._step
+                self.n_samples_seen_ -= len(x)
+        warn_if_not_finite(outcome)

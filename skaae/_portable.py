@@ -1,0 +1,38 @@
+"""Estimators that are pickled on one machine and loaded on another."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skaae._device import resolve_device
+
+
+class PortableEstimator(BaseEstimator):
+    """An estimator with a fitted ``model_`` on a ``device_``, which another machine may lack."""
+
+    model_: nn.Module
+    device_: torch.device
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with its tensors on the CPU, so that it loads anywhere."""
+        state = dict(super().__getstate__())
+        if "model_" in state and self.device_.type != "cpu":
+            state["model_"] = copy.deepcopy(self.model_).cpu()
+        # Optimiser state holds generators and device tensors; partial_fit starts it anew.
+        state.pop("_step", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state, on the fitted device if this machine has it, else on the CPU."""
+        super().__setstate__(state)
+        if "model_" in state:
+            try:
+                self.device_ = resolve_device(self.device_)
+            except ValueError:
+                self.device_ = torch.device("cpu")
+            self.model_.to(self.device_)

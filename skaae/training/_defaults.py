@@ -1,0 +1,58 @@
+"""What ``"auto"`` stands for, and which rows are held out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skaae._device import new_generator
+
+_LARGEST_BATCH = 256
+# On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
+_BASE_RATE = 1e-3
+_ROWS_AT_BASE_RATE = 30_000
+# Rows that are set aside to measure the prior match, where there are plenty.
+_MAX_MEASURED_ROWS = 1_000
+_MIN_ROWS_TO_SET_ASIDE = 2_000
+
+
+def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+    """Return the rows in a batch; ``"auto"`` makes several batches a pass on few rows too."""
+    if batch_size == "auto":
+        return min(_LARGEST_BATCH, max(64, n_samples // 8), n_samples)
+    return min(int(batch_size), n_samples)
+
+
+def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
+    """Return the learning rate; ``"auto"`` doubles it between 30,000 and 60,000 rows."""
+    if learning_rate == "auto":
+        return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
+    return float(learning_rate)
+
+
+def held_out_rows(
+    x: Tensor, fraction: float, *, seed: int, early_stopping: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return the indices of rows to train on and of rows held out, in random order.
+
+    Without early stopping rows are held out only where there are plenty, for the prior match.
+
+    Raises
+    ------
+    ValueError
+        If early stopping leaves fewer than two rows on either side.
+    """
+    n_held_out = round(fraction * len(x))
+    if not early_stopping:
+        plenty = len(x) >= _MIN_ROWS_TO_SET_ASIDE
+        n_held_out = min(n_held_out, _MAX_MEASURED_ROWS) if plenty else 0
+    elif n_held_out < 2 or len(x) - n_held_out < 2:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction} leaves {n_held_out} of "
+            f"{len(x)} rows to hold out; expected at least 2 there and 2 to train on. Set "
+            "early_stopping=False or pass more rows."
+        )
+    if n_held_out == 0:
+        return torch.arange(len(x), device=x.device), None
+    order = torch.randperm(len(x), generator=new_generator(seed)).to(x.device)
+    return order[n_held_out:], order[:n_held_out]

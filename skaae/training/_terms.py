@@ -1,0 +1,170 @@
+"""Terms of the objective beside reconstruction and divergences: one small class each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from skaae._model import AutoencoderModel, ClusterHeads
+from skaae.posteriors import PosteriorSample
+
+
+@dataclass(frozen=True)
+class View:
+    """What a term may look at: a batch on its way through the model.
+
+    Attributes
+    ----------
+    model : AutoencoderModel
+    x : Tensor of shape (n_rows, n_features)
+        What the encoder saw, noise included.
+    samples : list of PosteriorSample
+        The codes of all rows, one for each latent.
+    y : Tensor of shape (n_rows,) or None
+        Integer classes; -1 where there is no label.
+    generator : torch.Generator
+    autocast : callable
+        ``with autocast(device_type)``: the precision of the networks.
+    """
+
+    model: AutoencoderModel
+    x: Tensor
+    samples: list[PosteriorSample]
+    y: Tensor | None
+    generator: torch.Generator
+    autocast: Callable[[str], AbstractContextManager]
+
+    @property
+    def label_logits(self) -> Tensor:
+        """Log odds of the inferred labels, shape (n_rows, n_labels)."""
+        return cast(Tensor, self.samples[1].logits)
+
+    def label_logits_of(self, x: Tensor) -> Tensor:
+        """Return log odds of the labels of other rows, shape (n_rows, n_labels)."""
+        with self.autocast(x.device.type):
+            return self.model.label_logits(x, self.generator)
+
+
+class Term(ABC):
+    """A term of the objective.
+
+    Parameters
+    ----------
+    weight : float
+    """
+
+    #: What the history calls it.
+    name: ClassVar[str]
+    #: Whether its weight rises from zero in training.
+    rises: ClassVar[bool] = False
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    @abstractmethod
+    def __call__(self, view: View) -> Tensor:
+        """Return its value on a batch, shape ()."""
+
+
+class Classification(Term):
+    r"""Cross-entropy of the inferred labels, averaged over the rows that have one.
+
+    .. math:: -\frac{1}{|L|} \sum_{i \in L} \log q(y_i | x_i)
+    """
+
+    name = "classification"
+
+    def __call__(self, view: View) -> Tensor:
+        """Return the cross-entropy in nats; 0 where no row has a label."""
+        y = cast(Tensor, view.y)
+        total = functional.cross_entropy(view.label_logits, y, ignore_index=-1, reduction="sum")
+        return total / (y >= 0).sum().clamp_min(1)
+
+
+class Consistency(Term):
+    r"""Labels do not change in the direction in which they would change most.
+
+    .. math:: E \, KL(q(y|x) \| q(y|x + r)), \qquad
+        r = \arg\max_{|r| \le \rho(x)} KL(q(y|x) \| q(y|x + r))
+
+    by one step of power iteration. The radius :math:`\rho(x)` is a share of the distance from x to
+    the nearest other row of the batch, so it is long where rows are sparse.
+
+    Parameters
+    ----------
+    weight : float
+    radius : float
+        As a share of the distance to the nearest row.
+
+    References
+    ----------
+    T. Miyato, S. Maeda, M. Koyama, S. Ishii, *Virtual Adversarial Training*, 2018.
+    W. Hu, T. Miyato, S. Tokui, E. Matsumoto, M. Sugiyama, *Learning Discrete Representations via
+    Information Maximizing Self-Augmented Training*, 2017.
+    """
+
+    name = "consistency"
+    rises = True
+
+    def __init__(self, weight: float, radius: float) -> None:
+        super().__init__(weight)
+        self.radius = radius
+
+    def __call__(self, view: View) -> Tensor:
+        """Return the Kullback-Leibler divergence in nats."""
+        log_p = view.label_logits.detach().log_softmax(dim=1)
+        noise = torch.randn(view.x.shape, generator=view.generator, device=view.x.device)
+        probe = functional.normalize(noise, dim=1).requires_grad_(True)
+        (slope,) = torch.autograd.grad(self._divergence(view, log_p, probe), probe)
+        worst = functional.normalize(slope, dim=1)
+        return self._divergence(view, log_p, self._radii(view.x) * worst)
+
+    @staticmethod
+    def _divergence(view: View, log_p: Tensor, shift: Tensor) -> Tensor:
+        log_q = view.label_logits_of(view.x + shift).log_softmax(dim=1)
+        return functional.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
+
+    def _radii(self, x: Tensor) -> Tensor:
+        """Return the radius of each row, shape (n_rows, 1)."""
+        distances = torch.cdist(x, x)
+        # A row is no neighbour of itself, nor of its own copies among the rows drawn for labels.
+        distances = distances.masked_fill(distances < 1e-3 * distances.mean(), torch.inf)
+        nearest = distances.min(dim=1, keepdim=True).values
+        return self.radius * torch.where(nearest.isfinite(), nearest, 0.0)
+
+
+class HeadDistance(Term):
+    r"""Cluster heads keep a distance from each other.
+
+    .. math:: \sum_{i < j} \max(0, \eta - |W_i - W_j|)
+
+    Parameters
+    ----------
+    weight : float
+    least : float
+        The distance :math:`\eta`, in standard deviations of the prior.
+
+    References
+    ----------
+    A. Makhzani et al., *Adversarial Autoencoders*, 2015, section 7.
+    """
+
+    name = "head_distance"
+
+    def __init__(self, weight: float, least: float) -> None:
+        super().__init__(weight)
+        self.least = least
+
+    def __call__(self, view: View) -> Tensor:
+        """Return the sum over pairs."""
+        heads = cast(ClusterHeads, view.model.heads).positions
+        i, j = torch.triu_indices(len(heads), len(heads), offset=1, device=heads.device)
+        distances = (heads[i] - heads[j]).square().sum(dim=1).add(1e-12).sqrt()
+        return functional.relu(self.least - distances).sum()

@@ -58,9 +58,11 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     hidden_layer_sizes : sequence of int, default=(1000, 1000)
         Hidden layers of the encoder, which normalises them over the batch; the decoder has them in
         reverse order.
+    learning_rate : float or "auto", default=0.001
+        Of encoder, decoder and heads; falls to zero along half a cosine.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
-    divergence_weight, posterior, reconstruction_loss, encoder, decoder, learning_rate, \
+    divergence_weight, posterior, reconstruction_loss, encoder, decoder, \
             batch_size, max_iter, weight_decay, early_stopping, validation_fraction, \
             n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
         As in :class:`AdversarialAutoencoder`.
@@ -128,7 +130,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         hidden_layer_sizes=(1000, 1000),
         encoder=None,
         decoder=None,
-        learning_rate="auto",
+        learning_rate=1e-3,
         batch_size="auto",
         max_iter=None,
         weight_decay=1000.0,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skaae._labels import one_hot
 from skaae._latent import Latent
-from skaae.networks import build_network
+from skaae.networks import LinearPathNetwork, build_network
 from skaae.posteriors import PosteriorSample
 
 
@@ -120,6 +120,9 @@ class AutoencoderModel(nn.Module):
         self.encoder = build_network(
             encoder, n_features + sum(self._n_noise), sum(self._n_outputs), "encoder"
         )
+        if role.infers and isinstance(self.encoder, LinearPathNetwork):
+            # Labels that start out equally likely everywhere have no gradient to leave that by.
+            self.encoder.start_at_random(slice(self._n_outputs[0], None))
         n_beside = 0 if role.has_heads else n_labels
         self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")
         self.heads = ClusterHeads(n_labels, self.n_components) if role.has_heads else None

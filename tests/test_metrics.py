@@ -8,6 +8,10 @@ from sklearn.decomposition import PCA
 from skaae import AdversarialAutoencoder
 from skaae._prior_match import PriorMatch
 from skaae.metrics import (
+    cluster_error,
+    hungarian_accuracy,
+    parzen_bandwidth,
+    parzen_log_likelihood,
     prior_match,
     reconstruction_error,
     sliced_wasserstein_distance,
@@ -82,3 +86,63 @@ def test_the_prior_match_tells_a_match_from_a_mismatch(wine):
 def test_only_a_clear_mismatch_is_called_one(distance, reference, spread, mismatched, collapsed):
     match = PriorMatch(distance, reference, spread, 100, True)
     assert (match.mismatched, match.collapsed) == (mismatched, collapsed)
+
+
+# ------------------------------------------------------------------ likelihood of samples
+
+
+def test_parzen_is_scipys_mixture_of_normals(generator):
+    samples, X = generator.normal(size=(30, 3)), generator.normal(size=(2_000, 3))
+    density = np.mean(
+        [stats.multivariate_normal(center, 0.25 * np.eye(3)).pdf(X) for center in samples], axis=0
+    )
+    ours = parzen_log_likelihood(samples, X, bandwidth=0.5)
+    assert ours == pytest.approx(np.log(density).mean(), rel=1e-10)
+
+
+def test_the_bandwidth_is_the_best_of_those_around_it(generator):
+    samples, X = generator.normal(size=(200, 2)), generator.normal(size=(300, 2))
+    best = parzen_bandwidth(samples, X)
+    at_best = parzen_log_likelihood(samples, X, bandwidth=best)
+    for factor in (0.85, 1.15):
+        assert parzen_log_likelihood(samples, X, bandwidth=factor * best) < at_best
+
+
+def test_the_bandwidth_follows_the_units(generator):
+    samples, X = generator.normal(size=(100, 2)), generator.normal(size=(100, 2))
+    expected = 1000.0 * parzen_bandwidth(samples, X)
+    assert parzen_bandwidth(1000.0 * samples, 1000.0 * X) == pytest.approx(expected)
+
+
+def test_a_bandwidth_of_zero_is_refused():
+    with pytest.raises(ValueError, match="bandwidth: expected a number > 0"):
+        parzen_log_likelihood([[0.0]], [[0.0]], bandwidth=0.0)
+
+
+# ------------------------------------------------------------------ clusters
+
+
+def test_a_cluster_stands_for_its_surest_reference_row():
+    probabilities = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.4, 0.6]]
+    assert cluster_error([5, 5, 7, 7], probabilities) == 0.0
+    # The surest reference row of the second cluster is a 5.
+    error = cluster_error(
+        [5, 5, 7, 7],
+        probabilities,
+        y_reference=[5, 5, 7],
+        probabilities_reference=[[0.8, 0.2], [0.1, 0.9], [0.3, 0.7]],
+    )
+    assert error == 0.5
+
+
+def test_reference_rows_come_with_their_labels():
+    with pytest.raises(ValueError, match="both or neither"):
+        cluster_error([0], [[1.0, 0.0]], y_reference=[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [([2, 2, 0, 0, 1, 1], 1.0), ([0, 0, 0, 0, 0, 0], 1 / 3), ([0, 3, 1, 1, 2, 2], 5 / 6)],
+)
+def test_the_best_map_of_clusters_to_classes(labels, expected):
+    assert hungarian_accuracy([0, 0, 1, 1, 2, 2], labels) == pytest.approx(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from skaae.priors import (
     GaussianMixture,
     Normal,
     Prior,
+    PriorWithClasses,
     ScipyPrior,
     SwissRoll,
     TorchPrior,
@@ -712,3 +714,61 @@ def test_own_log_density_is_used():
 def test_parameters_that_are_off_are_named(prior, n_components, message):
     with pytest.raises(ValueError, match=message):
         prior.check(n_components)
+
+
+# ------------------------------------------------------------------ classes
+
+
+WITH_CLASSES = [name for name in PRIORS if issubclass(PRIORS[name], PriorWithClasses)]
+
+
+@pytest.mark.parametrize("name", WITH_CLASSES)
+def test_classes_together_are_the_whole_prior(name):
+    """Equal shares of all classes have the quantiles of draws without a class."""
+    prior = PRIORS[name]()
+    y = np.arange(20_000) % prior.n_classes(2)
+    drawn = prior.sample(len(y), 2, y=y, generator=new_generator(0)).numpy()
+    whole = draw(prior, 20_000, 2, seed=1)
+    for direction in ([1.0, 0.0], [0.6, 0.8]):
+        assert stats.ks_2samp(drawn @ direction, whole @ direction).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", WITH_CLASSES)
+def test_no_class_is_any_class(name):
+    prior = PRIORS[name]()
+    drawn = prior.sample(5_000, 2, y=-1, generator=new_generator(0)).numpy()
+    assert stats.ks_2samp(drawn[:, 0], draw(prior, 5_000, 2, seed=1)[:, 0]).pvalue > 1e-3
+
+
+def test_classes_of_a_mixture_are_its_modes():
+    prior = GaussianMixture(means=[[-5.0, 0.0], [5.0, 0.0], [0.0, 9.0]])
+    drawn = prior.sample(4_000, 2, y=np.repeat([2, 0], 2_000), generator=new_generator(0)).numpy()
+    assert_mean(drawn[:2_000], [0.0, 9.0])
+    assert_mean(drawn[2_000:], [-5.0, 0.0])
+
+
+def test_classes_of_the_roll_wind_outwards():
+    prior = SwissRoll(noise=0.0, n_stretches=4)
+    radii = [
+        np.linalg.norm(prior.sample(500, 2, y=k, generator=new_generator(k)).numpy(), axis=1)
+        for k in range(4)
+    ]
+    for inner, outer in pairwise(radii):
+        assert inner.max() < outer.min() + 1e-5
+
+
+def test_classes_of_one_hot_codes_are_their_ones():
+    assert Categorical().sample(3, 4, y=[3, 0, 1]).argmax(dim=1).tolist() == [3, 0, 1]
+
+
+@pytest.mark.parametrize("name", [name for name in PRIORS if name not in WITH_CLASSES])
+def test_priors_without_classes_say_so(name):
+    assert PRIORS[name]().n_classes(2) == 0
+    with pytest.raises(ValueError, match="has no classes"):
+        PRIORS[name]().sample(3, 2, y=0)
+
+
+@pytest.mark.parametrize("y", [10, [-2, 0, 1], 0.5])
+def test_classes_that_are_not_there_are_refused(y):
+    with pytest.raises(ValueError, match="expected classes y from 0 to 9"):
+        GaussianMixture().sample(3, 2, y=y)

@@ -82,6 +82,25 @@ def test_passes_come_in_different_orders():
     assert not torch.equal(first.x, second.x)
 
 
+def test_labeled_rows_are_drawn_on_top_where_there_are_few():
+    y = torch.full((1000,), -1)
+    y[:10] = torch.arange(10)
+    rows = torch.arange(1000.0)[:, None]
+    batches = list(ResidentBatches(rows, 100, new_generator(0), y=y, least_labeled=16))
+    for batch in batches:
+        assert (len(batch.x), batch.n_extra, batch.n_fair) == (115, 15, 100)
+        assert (batch.y[batch.n_fair :] >= 0).all()
+        assert (y[batch.x[:, 0].long()] == batch.y).all()
+    fair = torch.cat([batch.x[: batch.n_fair] for batch in batches])
+    assert len(fair.unique()) == 1000
+
+
+def test_no_rows_are_added_where_labels_abound():
+    y = torch.zeros(100, dtype=torch.long)
+    batches = ResidentBatches(torch.zeros(100, 1), 50, new_generator(0), y=y, least_labeled=16)
+    assert {batch.n_extra for batch in batches} == {0}
+
+
 # ------------------------------------------------------------------------------------------- step
 
 
@@ -201,6 +220,19 @@ def test_the_rate_warms_up_and_falls_to_zero():
     # Half a cosine: at the middle of the budget half the rate.
     assert rates[500] == pytest.approx(0.5)
     assert rates[-1] < 1e-4
+
+
+def test_progress_runs_from_nothing_to_all():
+    budget = Budget(4, 25)
+    assert [budget.progress(step) for step in (0, 50, 100)] == [0.0, 0.5, 1.0]
+    assert Budget.one_pass(10).progress(3) == 1.0
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.4, 0.5), (0.8, 1.0), (1.0, 1.0)])
+def test_weights_of_labels_rise(share, expected):
+    step = make_step(make_model(), rise=0.8)
+    step.set_progress(share, 1.0)
+    assert step._risen == pytest.approx(expected)
 
 
 def test_a_single_pass_keeps_the_rate():

@@ -55,6 +55,12 @@ class LinearPathNetwork(nn.Module):
         self.linear.weight[: weight.shape[0], : weight.shape[1]] = weight
         self.linear.bias[: bias.shape[0]] = bias
 
+    @torch.no_grad()
+    def start_at_random(self, outputs: slice) -> None:
+        """Let some of the outputs start as those of an ordinary network do, not at zero."""
+        fresh = nn.Linear(self.network[-1].in_features, self.network[-1].out_features)
+        self.network[-1].weight[outputs] = fresh.weight[outputs]
+
 
 class MLP(BaseEstimator):
     r"""Multilayer perceptron, with a linear path from input to output.

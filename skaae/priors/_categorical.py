@@ -25,8 +25,7 @@ class Categorical(PriorWithClasses):
     ------
     ValueError
         At ``fit``, if there are fewer than two categories and `probabilities` is None, or if
-        `probabilities` has another
-        length than the codes or is not a distribution.
+        `probabilities` has another length than the codes or is not a distribution.
 
     References
     ----------

@@ -148,9 +148,10 @@ class TrainingStep:
             columns = self._label_columns(fair, y)
             discriminator = self._discriminator_updates(fair, columns, y)
             with self._autocast(x.device.type):
-                outputs = self.model.decode_codes(
-                    [s.codes for s in fair], self.model.given_columns(y)
-                )
+                # Reconstruction trains the code alone: a narrow code would make labels say what it
+                # has no room for.
+                codes = [fair[0].codes, *(sample.codes.detach() for sample in fair[1:])]
+                outputs = self.model.decode_codes(codes, self.model.given_columns(y))
             reconstruction = self.loss(outputs.to(x.dtype), x[:n_fair]).mean()
             regularization = self._regularization(fair, columns, y)
             losses = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from skaae._model import AutoencoderModel, ClusterHeads
@@ -47,9 +47,23 @@ class View:
         return cast(Tensor, self.samples[1].logits)
 
     def label_logits_of(self, x: Tensor) -> Tensor:
-        """Return log odds of the labels of other rows, shape (n_rows, n_labels)."""
-        with self.autocast(x.device.type):
+        """Return log odds of the labels of rows that are not data, shape (n_rows, n_labels)."""
+        with self.autocast(x.device.type), _kept_statistics(self.model.encoder):
             return self.model.label_logits(x, self.generator)
+
+
+@contextmanager
+def _kept_statistics(network: nn.Module) -> Iterator[None]:
+    """Normalise over the batch as ever, but leave the running statistics to rows of the data."""
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum
 
 
 class Term(ABC):

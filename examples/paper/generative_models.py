@@ -1,0 +1,123 @@
+"""Section 3 and the seed's question: GAN, GMMN, VAE and AAE with one decoder and one budget.
+
+    python examples/paper/generative_models.py --data mnist.npz --quick
+
+Samples are judged by the Frechet distance of their features in a classifier trained on real digits
+(lower is better), by their distance from the nearest training row beside that of test rows (near
+zero would be copies), and by the Parzen log-likelihood of test rows, whose bandwidth is chosen on
+the last 10,000 training rows. Models with an encoder also show their reconstruction and how well
+codes of test rows meet the prior.
+"""
+
+import numpy as np
+from common import N_VALIDATION, Record, arguments, load_mnist, timed
+from scipy.linalg import sqrtm
+from sklearn.neighbors import NearestNeighbors
+from sklearn.neural_network import MLPClassifier
+
+from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
+from skaae.metrics import (
+    parzen_bandwidth,
+    parzen_log_likelihood,
+    prior_match,
+    reconstruction_error,
+)
+
+N_COMPONENTS = 8
+SIZES = (1000, 1000)
+
+
+def models(seed, **settings):
+    shared = {"hidden_layer_sizes": SIZES, "random_state": seed, **settings}
+    return {
+        "GAN": ImplicitGenerativeModel(N_COMPONENTS, bounded=True, **shared),
+        "GMMN": ImplicitGenerativeModel(N_COMPONENTS, divergence="mmd", bounded=True, **shared),
+        "VAE": AdversarialAutoencoder(
+            N_COMPONENTS,
+            divergence="posterior_kl",
+            posterior="gaussian",
+            reconstruction_loss="bernoulli",
+            **shared,
+        ),
+        "AAE": AdversarialAutoencoder(N_COMPONENTS, **shared),
+        "AAE, bernoulli": AdversarialAutoencoder(
+            N_COMPONENTS, reconstruction_loss="bernoulli", **shared
+        ),
+    }
+
+
+def features(reader, X):
+    """Return the hidden units of a fitted MLPClassifier with one hidden layer."""
+    return np.maximum(X @ reader.coefs_[0] + reader.intercepts_[0], 0.0)
+
+
+def frechet_distance(A, B):
+    """Return |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) of two sets of features."""
+    covariances = np.cov(A.T), np.cov(B.T)
+    root = sqrtm(covariances[0] @ covariances[1])
+    difference = A.mean(axis=0) - B.mean(axis=0)
+    trace = np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * np.trace(root.real)
+    return float(difference @ difference + trace)
+
+
+def draw(samples, path):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(samples), figsize=(3 * len(samples), 3.3))
+    for ax, (name, rows) in zip(axes, samples.items()):
+        ax.imshow(
+            rows[:100].reshape(10, 10, 28, 28).swapaxes(1, 2).reshape(280, 280), cmap="gray_r"
+        )
+        ax.set_title(name)
+        ax.set_axis_off()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def main():
+    args = arguments(__doc__, n_seeds=1)
+    X_train, y_train, X_test, _ = load_mnist(args.data)
+    record = Record("generative_models", args)
+    reader = MLPClassifier((128,), early_stopping=True, random_state=0).fit(X_train, y_train)
+    real = features(reader, X_test)
+    validation = X_train[-N_VALIDATION:]
+    neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
+    nearest = neighbors.kneighbors(X_test[:1000])[0].mean()
+    record.add("nearest training row, test rows", [nearest])
+    record.add(
+        "Frechet distance, training rows", [frechet_distance(features(reader, X_train), real)]
+    )
+    settings = {"max_iter": 15 if args.quick else 200}
+    samples = {}
+    for name in models(0):
+        if args.only and name not in args.only:
+            continue
+        figures, seconds = {}, []
+        for seed in range(args.seeds):
+            model = models(seed, **settings)[name]
+            seconds.append(timed(lambda model=model: model.fit(X_train))[1])
+            drawn = model.sample(10_000, random_state=seed)
+            samples.setdefault(name, drawn.clip(0, 1))
+            found = {
+                "Frechet distance": frechet_distance(features(reader, drawn), real),
+                "nearest training row": neighbors.kneighbors(drawn[:1000])[0].mean(),
+                "Parzen log-likelihood": parzen_log_likelihood(
+                    drawn, X_test, bandwidth=parzen_bandwidth(drawn, validation[:2000])
+                ),
+            }
+            if isinstance(model, AdversarialAutoencoder):
+                found["test squared error"] = reconstruction_error(model, X_test)
+                found["prior match ratio"] = prior_match(model, X_test, random_state=seed).ratio
+            for what, value in found.items():
+                figures.setdefault(what, []).append(value)
+        for what, values in figures.items():
+            paper = 340 if (name, what) == ("AAE", "Parzen log-likelihood") else None
+            record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, settings=settings)
+    if len(samples) > 1:
+        draw(samples, args.out / f"generative_models{'_quick' if args.quick else ''}.png")
+
+
+if __name__ == "__main__":
+    main()

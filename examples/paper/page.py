@@ -1,0 +1,68 @@
+"""Write docs/paper.rst from the results that the scripts of this folder left in docs/results/.
+
+python examples/paper/page.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+SECTIONS = {
+    "generative_models": (
+        "Section 3: likelihood, and the models it is compared with",
+        "generative_models",
+    ),
+    "style_and_content": ("Sections 4 and 2.3: style and content", "style_and_content"),
+    "semi_supervised": ("Section 5: classification with few labels, test error", None),
+    "clustering": ("Section 6: clustering, test error", None),
+    "dimensionality_reduction": ("Section 7: maps in the plane, test error", "map_*"),
+}
+
+HEAD = """The paper's tables and figures
+==============================
+
+Written by ``examples/paper/page.py`` from ``docs/results/``, where the scripts of
+``examples/paper/`` leave settings, seeds, versions, hardware, seconds and figures. MNIST, 60,000
+rows to train and 10,000 to test; means over seeds, and each of them in brackets. Settings were
+chosen on the last 10,000 training rows. "Quick" runs take minutes on two processor cores without a
+GPU, and a figure that falls short of the paper stands here as it is.
+"""
+
+
+def table(rows):
+    lines = [".. list-table::", "    :header-rows: 1", "    :widths: 38 14 34 14", ""]
+    lines += ["    * - what", "      - paper", "      - skaae", "      - seconds a fit"]
+    for name, row in rows.items():
+        values, unit = row["values"], f" {row['unit']}" if row["unit"] else ""
+        each = f" ({', '.join(f'{value:.4g}' for value in values)})" if len(values) > 1 else ""
+        seconds = row["seconds_per_fit"]
+        paper = f"{row['paper']:g}{unit}" if row["paper"] is not None else ""
+        lines += [
+            f"    * - {name}",
+            f"      - {paper}".rstrip(),
+            f"      - {np.mean(values):.4g}{unit}{each}",
+            f"      - {np.mean(seconds):.0f}" if seconds else "      -",
+        ]
+    return "\n".join(lines)
+
+
+def main():
+    parts = [HEAD]
+    for name, (title, figures) in SECTIONS.items():
+        for suffix, what in (("", "full"), ("_quick", "quick")):
+            path = DOCS / "results" / f"{name}{suffix}.json"
+            if not path.exists():
+                continue
+            heading = f"{title} ({what})"
+            parts.append(f"{heading}\n{'-' * len(heading)}")
+            parts.append(table(json.loads(path.read_text())["rows"]))
+            files = sorted(path.parent.glob(f"{figures}{suffix}.png")) if figures else []
+            parts += [f".. image:: results/{file.name}\n    :width: 60%" for file in files]
+    (DOCS / "paper.rst").write_text("\n\n".join(part.strip("\n") for part in parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Terms of the objective, against their formulas."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skaae._device import new_generator
+from skaae._latent import Latent
+from skaae._model import AutoencoderModel, LabelRole
+from skaae.divergences import MMD, MutualInformation
+from skaae.networks import MLP
+from skaae.posteriors import Deterministic
+from skaae.priors import Categorical, Normal
+from skaae.training import Classification, Consistency, HeadDistance
+from skaae.training._terms import View, _kept_statistics
+
+
+def make_model(**changes):
+    code = Latent.create(
+        "code", 2, prior=Normal(), posterior=Deterministic(), divergence=MMD(), seed=0
+    )
+    label = Latent.create(
+        "label",
+        3,
+        prior=Categorical(),
+        posterior=Deterministic(),
+        divergence=MutualInformation(),
+        seed=0,
+    )
+    encoder = MLP((8,), linear_path=False, batch_norm=changes.pop("batch_norm", False))
+    role = LabelRole(infers=True, **changes)
+    return AutoencoderModel(4, (code, label), encoder=encoder, decoder=MLP((8,)), role=role)
+
+
+def view(model, x, y=None):
+    generator = new_generator(0)
+    samples = model.encode(x, generator)
+    return View(model, x, samples, y, generator, lambda device_type: nullcontext())
+
+
+@pytest.fixture
+def x():
+    return torch.randn(20, 4, generator=new_generator(1))
+
+
+def test_classification_averages_over_labeled_rows(x):
+    model, y = make_model(), torch.tensor([0, 2, -1, 1] + [-1] * 16)
+    logits = model.label_logits(x, new_generator(0))
+    expected = functional.cross_entropy(logits[[0, 1, 3]], torch.tensor([0, 2, 1]))
+    torch.testing.assert_close(Classification(1.0)(view(model, x, y)), expected)
+
+
+def test_classification_of_rows_without_labels_is_zero(x):
+    y = torch.full((20,), -1)
+    assert Classification(1.0)(view(make_model(), x, y)) == 0.0
+
+
+def test_consistency_is_the_worst_of_many_moves(x):
+    """The move of one power iteration changes labels more than random moves of its length."""
+    model = make_model().double()
+    for parameter in model.encoder.parameters():
+        nn.init.normal_(parameter, generator=new_generator(2))
+    here, term = view(model, x.double()), Consistency(1.0, radius=0.05)
+    found = term(here)
+    log_p = here.label_logits.detach().log_softmax(dim=1)
+    radii = term._radii(here.x)
+    random = [
+        term._divergence(
+            here,
+            log_p,
+            radii * functional.normalize(torch.randn(20, 4, generator=new_generator(seed)), dim=1),
+        ).item()
+        for seed in range(50)
+    ]
+    assert found.item() > 0.8 * max(random)
+    assert found.item() > 1.5 * np.mean(random)
+
+
+def test_radii_are_shares_of_the_distance_to_the_nearest_other_row():
+    x = torch.tensor([[0.0], [1.0], [4.0], [4.0]])
+    radii = Consistency(1.0, radius=0.5)._radii(x)
+    # Copies are not neighbours: they would leave no room at all.
+    torch.testing.assert_close(radii.flatten(), torch.tensor([0.5, 0.5, 1.5, 1.5]))
+
+
+def test_a_single_row_has_no_radius():
+    assert Consistency(1.0, radius=0.5)._radii(torch.ones(1, 3)) == 0.0
+
+
+def test_moved_rows_leave_running_statistics_alone(x):
+    model = make_model(batch_norm=True)
+    here = view(model, x)
+    before = {name: value.clone() for name, value in model.encoder.named_buffers()}
+    Consistency(1.0, radius=0.5)(here)
+    for name, value in model.encoder.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(value, before[name])
+    with _kept_statistics(model.encoder):
+        pass
+    assert {m.momentum for m in model.encoder.modules() if isinstance(m, nn.BatchNorm1d)} == {0.1}
+
+
+def test_heads_pay_for_what_their_distance_lacks(x):
+    model = make_model(has_heads=True)
+    with torch.no_grad():
+        model.heads.weight.copy_(torch.tensor([[0.0, 0.0], [0.03, 0.0], [0.0, 0.9]]))
+    assert model.heads.positions[1, 0].item() == pytest.approx(0.3)
+    # Distances 0.3, 9 and 9.005: only the first falls short of 4.
+    torch.testing.assert_close(HeadDistance(1.0, 4.0)(view(model, x)), torch.tensor(3.7))
+
+
+def test_heads_shift_the_code(x):
+    model = make_model(has_heads=True)
+    code, labels = model.mean_codes(x)
+    torch.testing.assert_close(model.code_of(x), code + labels @ model.heads.positions)
+    torch.testing.assert_close(model.decode_codes([code, labels]), model.decode(model.code_of(x)))

@@ -106,6 +106,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     (5, 4)
     """
 
+    _labels_reconstruct = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelInferringAutoencoder._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],

@@ -78,14 +78,14 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_digits
     >>> from skaae import ConditionalAdversarialAutoencoder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> aae = ConditionalAdversarialAutoencoder(2, max_iter=100, random_state=0).fit(X, y)
-    >>> aae.sample(5, y=1, random_state=0).shape
-    (5, 4)
+    >>> X, y = load_digits(return_X_y=True)
+    >>> aae = ConditionalAdversarialAutoencoder(4, max_iter=20, random_state=0).fit(X, y)
+    >>> aae.sample(5, y=3, random_state=0).shape
+    (5, 64)
     >>> aae.inverse_transform(aae.transform(X[:3]), y=[0, 1, 2]).shape
-    (3, 4)
+    (3, 64)
     """
 
     _takes_labels = True

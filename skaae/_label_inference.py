@@ -27,6 +27,11 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
     Weights count in shares of the reconstruction loss of the best constant row.
     """
 
+    #: Whether, without heads, reconstruction trains labels too: it keeps clusters that nobody named
+    #: from ending in one, and leads labels that are known astray, to say what a narrow code has no
+    #: room for.
+    _labels_reconstruct: ClassVar[bool] = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAdversarialAutoencoder._parameter_constraints,
         "label_divergence": [StrOptions(set(DIVERGENCES)), Divergence],
@@ -59,6 +64,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         return LabelRole(
             n_discriminated=n_labels if sees_labels else 0,
             infers=True,
+            reconstructs=self._labels_reconstruct and not self.cluster_heads,
             has_heads=self.cluster_heads,
         )
 

@@ -35,6 +35,8 @@ class LabelRole:
         tells nothing of the label.
     infers : bool
         Whether the second latent is the label.
+    reconstructs : bool
+        Whether reconstruction trains inferred labels too.
     has_heads : bool
         Whether an inferred label enters as a shift of the code instead: z + y W.
     """
@@ -43,6 +45,7 @@ class LabelRole:
     n_discriminated: int = 0
     matches_classes: bool = False
     infers: bool = False
+    reconstructs: bool = False
     has_heads: bool = False
 
 
@@ -120,8 +123,9 @@ class AutoencoderModel(nn.Module):
         self.encoder = build_network(
             encoder, n_features + sum(self._n_noise), sum(self._n_outputs), "encoder"
         )
-        if role.infers and isinstance(self.encoder, LinearPathNetwork):
-            # Labels that start out equally likely everywhere have no gradient to leave that by.
+        if role.infers and not role.reconstructs and isinstance(self.encoder, LinearPathNetwork):
+            # Labels that start out equally likely everywhere, and are not told apart by their use
+            # for reconstruction, have no gradient to leave that by.
             self.encoder.start_at_random(slice(self._n_outputs[0], None))
         n_beside = 0 if role.has_heads else n_labels
         self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")

@@ -148,9 +148,9 @@ class TrainingStep:
             columns = self._label_columns(fair, y)
             discriminator = self._discriminator_updates(fair, columns, y)
             with self._autocast(x.device.type):
-                # Reconstruction trains the code alone: a narrow code would make labels say what it
-                # has no room for.
-                codes = [fair[0].codes, *(sample.codes.detach() for sample in fair[1:])]
+                codes = [sample.codes for sample in fair]
+                if not self.model.role.reconstructs:
+                    codes[1:] = [labels.detach() for labels in codes[1:]]
                 outputs = self.model.decode_codes(codes, self.model.given_columns(y))
             reconstruction = self.loss(outputs.to(x.dtype), x[:n_fair]).mean()
             regularization = self._regularization(fair, columns, y)

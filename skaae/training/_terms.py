@@ -149,7 +149,7 @@ class Consistency(Term):
         """Return the radius of each row, shape (n_rows, 1)."""
         distances = torch.cdist(x, x)
         # A row is no neighbour of itself, nor of its own copies among the rows drawn for labels.
-        distances = distances.masked_fill(distances < 1e-3 * distances.mean(), torch.inf)
+        distances = distances.masked_fill(distances < 1e-2 * distances.mean(), torch.inf)
         nearest = distances.min(dim=1, keepdim=True).values
         return self.radius * torch.where(nearest.isfinite(), nearest, 0.0)
 

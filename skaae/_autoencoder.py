@@ -174,21 +174,6 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         self._partial_fit(X)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the mean code E[z|x] of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64.
-        """
-        codec = self._codec
-        return codec.encode(self._validated(X, reset=False))
-
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the decoder's mean E[x|z] for each code.
 

@@ -316,6 +316,21 @@ class BaseAdversarialAutoencoder(
         check_is_fitted(self)
         return Codec(self.model_, self._scaling, self._loss, self.device_)
 
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the mean code E[z|x] of each row; with cluster heads, its place on the map.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            In the prior's units; float32 if `X` is, else float64.
+        """
+        codec = self._codec
+        return codec.encode(self._validated(X, reset=False))
+
     def _prior_match(self, X: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
         x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)

@@ -193,21 +193,6 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         self._fit(X, y)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the mean code E[z|x] of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64.
-        """
-        codec = self._codec
-        return codec.encode(self._validated(X, reset=False))
-
     def inverse_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the decoder's mean E[x|z, y] for each code.
 

@@ -87,21 +87,6 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
     # ------------------------------------------------------------ inference
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the code of each row: its style, or with `cluster_heads` its place on the map.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64.
-        """
-        codec = self._codec
-        return codec.encode(self._validated(X, reset=False))
-
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability q(y|x) of each label.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from sklearn.base import BaseEstimator
@@ -58,8 +58,9 @@ class LinearPathNetwork(nn.Module):
     @torch.no_grad()
     def start_at_random(self, outputs: slice) -> None:
         """Let some of the outputs start as those of an ordinary network do, not at zero."""
-        fresh = nn.Linear(self.network[-1].in_features, self.network[-1].out_features)
-        self.network[-1].weight[outputs] = fresh.weight[outputs]
+        last = cast(nn.Linear, self.network[-1])
+        fresh = nn.Linear(last.in_features, last.out_features)
+        last.weight[outputs] = fresh.weight[outputs]
 
 
 class MLP(BaseEstimator):

@@ -148,7 +148,7 @@ class BaseAdversarialAutoencoder(
             self._latents(seeds.latents, frequencies),
             self._role(self._n_labels(frequencies)),
         )
-        warm = self._warm_model(X, latents, learnt)
+        warm = self._warm_model(X, latents, role, learnt)
         scaling = fit_scaling(loss, X) if warm is None else self._scaling
         x = resident_rows(X, scaling, device)
         labels = None if y is None else torch.as_tensor(y, device=device)
@@ -233,17 +233,16 @@ class BaseAdversarialAutoencoder(
         return X, codes, {"classes_": classes, "class_frequencies_": counts / counts.sum()}
 
     def _warm_model(
-        self, X: np.ndarray, latents: tuple[Latent, ...], learnt: dict[str, Any]
+        self, X: np.ndarray, latents: tuple[Latent, ...], role: LabelRole, learnt: dict[str, Any]
     ) -> AutoencoderModel | None:
         """Return a copy of the fitted model to go on from, or None."""
         if not (self.warm_start and hasattr(self, "model_")):
             return None
         model = self.model_
         loss = as_loss(self.reconstruction_loss)
-        asked = _description(X.shape[1], latents, loss, learnt.get("classes_"))
-        fitted = _description(
-            model.n_features, model.latents, self._loss, getattr(self, "classes_", None)
-        )
+        asked = _description(X.shape[1], latents, role, loss, learnt.get("classes_"))
+        classes = getattr(self, "classes_", None)
+        fitted = _description(model.n_features, model.latents, model.role, self._loss, classes)
         for name, value in asked.items():
             if value != fitted[name]:
                 raise ValueError(
@@ -380,6 +379,7 @@ def _taken(x: Tensor, y: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor | 
 def _description(
     n_features: int,
     latents: tuple[Latent, ...],
+    role: LabelRole,
     loss: ReconstructionLoss,
     classes: np.ndarray | None,
 ) -> dict[str, Any]:
@@ -393,5 +393,6 @@ def _description(
         "n_features_in_": n_features,
         "reconstruction_loss": repr(loss),
         **nouns,
+        "role of labels": repr(role),
         "classes_": None if classes is None else classes.tolist(),
     }

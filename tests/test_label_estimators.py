@@ -314,3 +314,10 @@ def test_a_warm_start_needs_the_same_classes(wine):
     model = AdversarialAutoencoderClassifier(2, warm_start=True, **SHORT).fit(X, y)
     with pytest.raises(ValueError, match="warm_start=True: expected"):
         model.fit(X, y + 1)
+
+
+@short_fits_may_warn
+def test_a_warm_start_needs_the_same_heads(wine):
+    model = AdversarialAutoencoderClassifier(2, warm_start=True, **SHORT).fit(*wine)
+    with pytest.raises(ValueError, match="warm_start=True: expected role of labels"):
+        model.set_params(cluster_heads=True).fit(*wine)

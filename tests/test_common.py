@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 SHORT = {"max_iter": 5, "hidden_layer_sizes": (32,)}
 
 # The checks ask classifiers and clusterers to be right, on as few as 50 rows.
-LABELS = {"max_iter": 100, "hidden_layer_sizes": (32,)}
+LABELS = {"max_iter": 50, "hidden_layer_sizes": (32,), "learning_rate": 2e-3}
 
 CONFIGURATIONS = [
     AdversarialAutoencoder(),

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import sklearn
 import torch
+from sklearn.neural_network import MLPClassifier
 
 import skaae
+from skaae.metrics import cluster_error
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 N_VALIDATION = 10_000
@@ -20,30 +22,16 @@ N_VALIDATION = 10_000
 def arguments(description, n_seeds=3):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--data", type=Path, help="mnist.npz (X_train, y_train, X_test, y_test); else fetch_openml"
+        "--data",
+        type=Path,
+        help="a .npz file, or a folder with the idx files of MNIST or the .mat files of SVHN; "
+        "without it MNIST is asked of OpenML",
     )
     parser.add_argument("--quick", action="store_true", help="minutes on two cores")
     parser.add_argument("--seeds", type=int, default=n_seeds)
     parser.add_argument("--only", nargs="*", help="names of the rows to run")
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()
-
-
-def load_mnist(path):
-    """Return rows in [0, 1] as float32, and labels: training and test."""
-    if path is None:
-        from sklearn.datasets import fetch_openml
-
-        X, y = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
-        X, y = X.reshape(-1, 784), y.astype(np.int64)
-        parts = X[:60_000], y[:60_000], X[60_000:], y[60_000:]
-    else:
-        with np.load(path, allow_pickle=False) as data:
-            parts = [data[name] for name in ("X_train", "y_train", "X_test", "y_test")]
-    X_train, y_train, X_test, y_test = parts
-    rows = (part.reshape(-1, 784) / np.float32(255) for part in (X_train, X_test))
-    X_train, X_test = rows
-    return X_train, y_train.astype(np.int64), X_test, y_test.astype(np.int64)
 
 
 def with_few_labels(y, n_labels, seed):
@@ -60,8 +48,11 @@ def with_few_labels(y, n_labels, seed):
 class Record:
     """Figures of a script, printed as they come and kept as JSON with what they came from."""
 
-    def __init__(self, name, args):
-        self.path = args.out / f"{name}{'_quick' if args.quick else ''}.json"
+    def __init__(self, name, args, images):
+        self.stem = f"{name}{'' if images.name == 'mnist' else f'_{images.name}'}"
+        self.stem += "_quick" if args.quick else ""
+        self.path = args.out / f"{self.stem}.json"
+        self.images = images
         self.rows = json.loads(self.path.read_text())["rows"] if self.path.exists() else {}
 
     def add(self, name, values, *, paper=None, unit="", seconds=None, settings=None):
@@ -78,11 +69,14 @@ class Record:
             "paper": paper,
             "seconds_per_fit": seconds,
             "settings": settings,
+            "data": [self.images.name, len(self.images.X_train), len(self.images.X_test)],
             "seeds": list(range(len(values))),
             "versions": {
                 "skaae": skaae.__version__,
                 "torch": torch.__version__,
                 "scikit-learn": sklearn.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
             },
             "hardware": {
                 "processor": platform.machine(),
@@ -92,6 +86,31 @@ class Record:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({"rows": self.rows}, indent=1) + "\n")
+
+    def picture(self, figure, suffix=""):
+        """Save a figure beside the figures that it belongs to."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(self.path.with_name(f"{self.stem}{suffix}.png"), dpi=110)
+
+
+def cluster_error_of(model, images):
+    """Return the paper's error of a clusterer on test rows.
+
+    A cluster takes the label of its surest row among the last 10,000 training rows.
+    """
+    return cluster_error(
+        images.y_test,
+        model.predict_proba(images.X_test),
+        y_reference=images.y_train[-N_VALIDATION:],
+        probabilities_reference=model.predict_proba(images.X_train[-N_VALIDATION:]),
+    )
+
+
+def trained_reader(images):
+    """Return a classifier of real images, which reads the class off samples."""
+    return MLPClassifier((256,), early_stopping=True, random_state=0).fit(
+        images.X_train, images.y_train
+    )
 
 
 def timed(function):

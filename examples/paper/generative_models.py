@@ -10,7 +10,8 @@ codes of test rows meet the prior.
 """
 
 import numpy as np
-from common import N_VALIDATION, Record, arguments, load_mnist, timed
+from common import N_VALIDATION, Record, arguments, timed
+from data import load_images
 from scipy.linalg import sqrtm
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
@@ -60,27 +61,27 @@ def frechet_distance(A, B):
     return float(difference @ difference + trace)
 
 
-def draw(samples, path):
+def draw(samples, shape):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(samples), figsize=(3 * len(samples), 3.3))
     for ax, (name, rows) in zip(axes, samples.items()):
-        ax.imshow(
-            rows[:100].reshape(10, 10, 28, 28).swapaxes(1, 2).reshape(280, 280), cmap="gray_r"
-        )
+        tiles = rows[:100].reshape(10, 10, *shape).swapaxes(1, 2)
+        ax.imshow(tiles.reshape(10 * shape[0], 10 * shape[1], *shape[2:]), cmap="gray_r")
         ax.set_title(name)
         ax.set_axis_off()
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
     plt.close(figure)
+    return figure
 
 
 def main():
     args = arguments(__doc__, n_seeds=1)
-    X_train, y_train, X_test, _ = load_mnist(args.data)
-    record = Record("generative_models", args)
-    reader = MLPClassifier((128,), early_stopping=True, random_state=0).fit(X_train, y_train)
+    images = load_images(args.data)
+    X_train, X_test = images.X_train, images.X_test
+    record = Record("generative_models", args, images)
+    reader = MLPClassifier((128,), early_stopping=True, random_state=0)
+    reader.fit(X_train, images.y_train)
     real = features(reader, X_test)
     validation = X_train[-N_VALIDATION:]
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
@@ -116,7 +117,7 @@ def main():
             paper = 340 if (name, what) == ("AAE", "Parzen log-likelihood") else None
             record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, settings=settings)
     if len(samples) > 1:
-        draw(samples, args.out / f"generative_models{'_quick' if args.quick else ''}.png")
+        record.picture(draw(samples, images.shape))
 
 
 if __name__ == "__main__":

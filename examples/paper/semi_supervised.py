@@ -1,33 +1,38 @@
-"""Section 5: test error of the classifier with 100, 1000 and all labels of MNIST.
+"""Section 5: test error of the classifier with few labels, of MNIST or of SVHN.
 
     python examples/paper/semi_supervised.py --data mnist.npz --quick
+    python examples/paper/semi_supervised.py --data FOLDER  # train_32x32.mat, test_32x32.mat
 
 The labels drawn differ from seed to seed, as many of each class. Settings are the defaults, which
 were chosen on the last 10,000 training rows; test rows are looked at once, here.
 """
 
 import numpy as np
-from common import Record, arguments, load_mnist, timed, with_few_labels
+from common import Record, arguments, timed, with_few_labels
+from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier
 
-ROWS = {"100 labels": (100, 1.90), "1000 labels": (1000, 1.60), "all labels": (60_000, 0.85)}
+ROWS = {
+    "mnist": {"100 labels": (100, 1.90), "1000 labels": (1000, 1.60), "all labels": (60_000, 0.85)},
+    "svhn": {"1000 labels": (1000, 17.70)},
+}
 
 
 def main():
     args = arguments(__doc__)
-    X_train, y_train, X_test, y_test = load_mnist(args.data)
-    record = Record("semi_supervised", args)
+    images = load_images(args.data)
+    record = Record("semi_supervised", args, images)
     settings = {"max_iter": 12 if args.quick else 200}
-    for name, (n_labels, paper) in ROWS.items():
+    for name, (n_labels, paper) in ROWS[images.name].items():
         if args.only and name not in args.only:
             continue
         errors, seconds = [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClassifier(random_state=seed, **settings)
-            few = with_few_labels(y_train, n_labels, seed)
-            _, spent = timed(lambda model=model, few=few: model.fit(X_train, few))
-            errors.append(100.0 * np.mean(model.predict(X_test) != y_test))
+            few = with_few_labels(images.y_train, n_labels, seed)
+            _, spent = timed(lambda model=model, few=few: model.fit(images.X_train, few))
+            errors.append(100.0 * np.mean(model.predict(images.X_test) != images.y_test))
             seconds.append(spent)
         record.add(name, errors, paper=paper, unit="%", seconds=seconds, settings=settings)
 

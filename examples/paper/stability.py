@@ -1,0 +1,54 @@
+"""Twenty seeds of the clusterer on digits and on 10,000 rows of MNIST: does it ever collapse?
+
+    python examples/paper/stability.py --data mnist.npz --quick
+
+Ten clusters for ten digits. A cluster is alive with at least a hundredth of an even share of the
+rows. The accuracy is that under the best one-to-one map from clusters to digits, on the rows
+clustered: labels are used for nothing else.
+"""
+
+import warnings
+
+import numpy as np
+from common import Record, arguments, timed
+from data import load_images
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+
+from skaae import AdversarialAutoencoderClusterer
+from skaae.metrics import hungarian_accuracy
+
+N_CLUSTERS = 10
+N_ROWS = 10_000
+
+
+def main():
+    args = arguments(__doc__, n_seeds=20)
+    images = load_images(args.data)
+    record = Record("stability", args, images)
+    sets = {
+        "digits, 1,797 rows": load_digits(return_X_y=True),
+        f"MNIST, {N_ROWS:,} rows": (images.X_train[:N_ROWS], images.y_train[:N_ROWS]),
+    }
+    settings = {} if args.quick else {"max_iter": 400}
+    for name, (X, y) in sets.items():
+        if args.only and name not in args.only:
+            continue
+        accuracies, alive, warned, seconds = [], [], [], []
+        for seed in range(args.seeds):
+            model = AdversarialAutoencoderClusterer(N_CLUSTERS, random_state=seed, **settings)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", ConvergenceWarning)
+                seconds.append(timed(lambda model=model, X=X: model.fit(X))[1])
+            warned.append(sum("clusters have" in str(each.message) for each in caught))
+            counts = np.bincount(model.labels_, minlength=N_CLUSTERS)
+            alive.append(np.sum(counts >= 0.01 * len(X) / N_CLUSTERS))
+            accuracies.append(100.0 * hungarian_accuracy(y, model.labels_))
+            print(f"{name}, seed {seed}: {alive[-1]} alive, {accuracies[-1]:.1f} %", flush=True)
+        record.add(f"{name}: accuracy", accuracies, unit="%", seconds=seconds, settings=settings)
+        record.add(f"{name}: clusters alive, of {N_CLUSTERS}", alive)
+        record.add(f"{name}: warnings of dead clusters", warned)
+
+
+if __name__ == "__main__":
+    main()

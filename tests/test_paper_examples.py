@@ -1,0 +1,132 @@
+"""The scripts of examples/paper: their files of images, and a run on small ones."""
+
+import gzip
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+PAPER = Path(__file__).parents[1] / "examples" / "paper"
+
+
+@pytest.fixture
+def load_images(monkeypatch):
+    monkeypatch.syspath_prepend(PAPER)
+    return runpy.run_path(str(PAPER / "data.py"))["load_images"]
+
+
+def run_script(monkeypatch, name, *arguments):
+    monkeypatch.syspath_prepend(PAPER)
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    try:
+        runpy.run_path(str(PAPER / name), run_name="__main__")
+    finally:
+        for module in ("common", "data"):
+            sys.modules.pop(module, None)
+
+
+def grey_images(n_rows, seed):
+    """Return images with a bright bar, the lower the greater the label, and the labels."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_rows, dtype=np.uint8) % 10
+    X = rng.integers(0, 100, size=(n_rows, 28, 28), dtype=np.uint8)
+    for image, label in zip(X, y):
+        image[2 * label : 2 * label + 6] += 150
+    return X, y
+
+
+def write_idx(file, array, opened=open):
+    sizes = np.array(array.shape, ">u4").tobytes()
+    with opened(file, "wb") as stream:
+        stream.write(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
+
+
+def write_mnist(folder, opened=open, suffix=""):
+    parts = [part for seed, n in ((0, 300), (1, 100)) for part in grey_images(n, seed)]
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    for name, part in zip(names, parts):
+        write_idx(folder / f"{name}-ubyte{suffix}", part, opened)
+    return parts
+
+
+def write_svhn(folder):
+    """Write small images in the format of the street view house numbers, where 0 is 10."""
+    parts = []
+    for name, n_rows, seed in (("train", 300, 0), ("test", 100, 1)):
+        grey, y = grey_images(n_rows, seed)
+        X = np.repeat(np.pad(grey, ((0, 0), (2, 2), (2, 2)))[..., None], 3, axis=-1)
+        X[..., 2] //= 2
+        labels = np.where(y == 0, 10, y)[:, None]
+        savemat(folder / f"{name}_32x32.mat", {"X": np.moveaxis(X, 0, -1), "y": labels})
+        parts += [X, y]
+    return parts
+
+
+@pytest.mark.parametrize(("opened", "suffix"), [(open, ""), (gzip.open, ".gz")])
+def test_idx_files_are_read(load_images, tmp_path, opened, suffix):
+    X_train, y_train, X_test, y_test = write_mnist(tmp_path, opened, suffix)
+    images = load_images(tmp_path)
+    assert images.shape == (28, 28)
+    assert images.X_train.dtype == np.float32
+    np.testing.assert_allclose(images.X_train, X_train.reshape(300, 784) / 255.0, atol=1e-7)
+    np.testing.assert_allclose(images.X_test, X_test.reshape(100, 784) / 255.0, atol=1e-7)
+    np.testing.assert_array_equal(images.y_train, y_train)
+    np.testing.assert_array_equal(images.y_test, y_test)
+
+
+def test_an_idx_file_of_another_type_is_refused(load_images, tmp_path):
+    write_mnist(tmp_path)
+    file = tmp_path / "train-images-idx3-ubyte"
+    content = bytearray(file.read_bytes())
+    content[2] = 13
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="unsigned bytes"):
+        load_images(tmp_path)
+
+
+def test_npz_files_are_read(load_images, tmp_path):
+    X, y = grey_images(20, 0)
+    np.savez(tmp_path / "mine.npz", X_train=X[:12], y_train=y[:12], X_test=X[12:], y_test=y[12:])
+    images = load_images(tmp_path / "mine.npz")
+    assert (images.name, images.shape) == ("mine", (28, 28))
+    np.testing.assert_allclose(images.X_test, X[12:].reshape(8, 784) / 255.0, atol=1e-7)
+
+
+def test_mat_files_are_read(load_images, tmp_path):
+    X_train, y_train, X_test, y_test = write_svhn(tmp_path)
+    images = load_images(tmp_path)
+    assert (images.name, images.shape) == ("svhn", (32, 32, 3))
+    np.testing.assert_allclose(images.X_train, X_train.reshape(300, -1) / 255.0, atol=1e-7)
+    np.testing.assert_allclose(images.X_test, X_test.reshape(100, -1) / 255.0, atol=1e-7)
+    np.testing.assert_array_equal(images.y_train, y_train)
+    np.testing.assert_array_equal(images.y_test, y_test)
+
+
+def test_a_folder_without_images_is_refused(load_images, tmp_path):
+    with pytest.raises(FileNotFoundError, match="t10k-images-idx3-ubyte"):
+        load_images(tmp_path)
+
+
+def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
+    write_svhn(tmp_path)
+    options = ("--data", tmp_path, "--quick", "--seeds", 1, "--out", tmp_path / "results")
+    run_script(monkeypatch, "semi_supervised.py", *options)
+    file = tmp_path / "results" / "semi_supervised_svhn_quick.json"
+    row = json.loads(file.read_text())["rows"]["1000 labels"]
+    assert row["paper"] == 17.7
+    assert row["data"] == ["svhn", 300, 100]
+    assert row["values"][0] < 10.0
+    assert "1000 labels" in capsys.readouterr().out
+
+
+def test_the_page_shows_paper_and_figure_side_by_side(monkeypatch):
+    monkeypatch.syspath_prepend(PAPER)
+    table = runpy.run_path(str(PAPER / "page.py"))["table"]
+    row = {"values": [3.0, 4.0], "unit": "%", "paper": 1.9, "seconds_per_fit": [10.0, 20.0]}
+    text = table({"100 labels": row})
+    for part in ("    * - 100 labels", "      - 1.9 %", "      - 3.5 % (3, 4)", "      - 15"):
+        assert part in text.splitlines()

@@ -83,8 +83,6 @@ class BaseAdversarialAutoencoder(
     _takes_labels: ClassVar[bool] = False
     #: Rows with a label in each batch, at the least.
     _least_labeled: ClassVar[int] = 0
-    #: Share of training over which terms that make labels sure rise from zero.
-    _rise: ClassVar[float] = 0.0
 
     def _latents(self, seed: int, frequencies: np.ndarray) -> tuple[Latent, ...]:
         """Return the latents, checked: the code, and the label where it is inferred.
@@ -305,7 +303,6 @@ class BaseAdversarialAutoencoder(
             autocast_dtype=resolve_precision(self.precision, device, largest),
             scoped_randomness=not all(type(b) in OWN_BUILDERS for b in builders),
             terms=self._terms(null_loss),
-            rise=self._rise,
         )
 
     # ------------------------------------------------------------ inference

@@ -45,7 +45,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     consistency_weight : float, default=10.0
         Of the divergence between a row's label and that of the same row moved a little in the
         direction that changes the label most (virtual adversarial training). 0 leaves it out.
-    consistency_radius : float, default=0.4
+    consistency_radius : float, default=0.2
         How far a row is moved, as a share of the distance to the nearest other row of its batch.
     cluster_heads : bool, default=False
         Whether each label has a place W_y in the space of codes, the decoder sees z + W_y, and
@@ -56,8 +56,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     hidden_layer_sizes : sequence of int, default=(1000, 1000)
         Hidden layers of the encoder, which normalises them over the batch; the decoder has them in
         reverse order.
-    learning_rate : float or "auto", default=0.001
-        Of encoder, decoder and heads; falls to zero along half a cosine.
+    learning_rate : float or "auto", default="auto"
+        Of encoder, decoder and heads, as in :class:`AdversarialAutoencoder`.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
     divergence_weight, posterior, reconstruction_loss, encoder, decoder, \
@@ -107,7 +107,6 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
     _takes_labels = True
     _least_labeled = 64
-    _rise = 0.8
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelInferringAutoencoder._parameter_constraints,
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
@@ -124,7 +123,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         label_divergence_weight=1.0,
         classification_weight=10.0,
         consistency_weight=10.0,
-        consistency_radius=0.4,
+        consistency_radius=0.2,
         cluster_heads=False,
         head_distance=4.0,
         posterior="deterministic",
@@ -132,7 +131,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         hidden_layer_sizes=(1000, 1000),
         encoder=None,
         decoder=None,
-        learning_rate=1e-3,
+        learning_rate="auto",
         batch_size="auto",
         max_iter=None,
         weight_decay=1000.0,

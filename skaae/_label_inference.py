@@ -80,10 +80,13 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
             terms.append(HeadDistance(_HEAD_DISTANCE_WEIGHT * null_loss, self.head_distance))
         return terms
 
-    def _default_builder(self, role: str) -> Any:
-        builder = super()._default_builder(role)
+    def _builder(self, role: str, registry: dict) -> Any:
+        builder = super()._builder(role, registry)
+        chosen = getattr(self, role)
         # Without it the clusters end in one, and few labels spread badly.
-        return builder.set_params(batch_norm=True) if role == "encoder" else builder
+        if role == "encoder" and (chosen is None or isinstance(chosen, str)):
+            builder.set_params(batch_norm=True)
+        return builder
 
     # ------------------------------------------------------------ inference
 

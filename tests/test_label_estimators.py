@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.svm import SVC
+from torch import nn
 
 from skaae import (
     AdversarialAutoencoderClassifier,
@@ -17,6 +18,7 @@ from skaae import (
 )
 from skaae.divergences import DIVERGENCES
 from skaae.metrics import hungarian_accuracy
+from skaae.networks import MLP
 from skaae.priors import GaussianMixture
 
 SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
@@ -321,3 +323,27 @@ def test_a_warm_start_needs_the_same_heads(wine):
     model = AdversarialAutoencoderClassifier(2, warm_start=True, **SHORT).fit(*wine)
     with pytest.raises(ValueError, match="warm_start=True: expected role of labels"):
         model.set_params(cluster_heads=True).fit(*wine)
+
+
+# ------------------------------------------------------------------------------------ encoders
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize(
+    ("encoder", "normalised"),
+    [
+        (None, True),
+        ("mlp", True),
+        ("convolutional", True),
+        (MLP((8,)), False),
+        (MLP((8,), batch_norm=True), True),
+    ],
+    ids=str,
+)
+def test_encoders_that_infer_labels_are_normalised_unless_they_are_yours(
+    digits, encoder, normalised
+):
+    X, _ = digits
+    model = AdversarialAutoencoderClusterer(3, encoder=encoder, **SHORT).fit(X[:100])
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    assert any(isinstance(m, norms) for m in model.model_.encoder.modules()) == normalised

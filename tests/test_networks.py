@@ -235,6 +235,20 @@ def test_number_of_convolutions_is_free(channels):
         assert sum(isinstance(layer, kind) for layer in network.modules()) == len(channels)
 
 
+@pytest.mark.parametrize("sizes", [(), (12,), (12, 6)], ids=str)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_dense_layers_follow_the_convolutions(sizes, batch_norm):
+    builder = ConvolutionalEncoder(
+        (8, 8), channels=(4, 8), hidden_layer_sizes=sizes, batch_norm=batch_norm
+    )
+    network = build(builder, 64, 2)
+    dense = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in dense] == [*sizes, 2]
+    assert dense[0].in_features == 8 * 2 * 2
+    norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    assert len(norms) == (2 + len(sizes) if batch_norm else 0)
+
+
 def test_columns_that_are_no_square_image_are_an_error():
     with pytest.raises(ValueError, match="square grey or colour images, got 50 columns"):
         ConvolutionalEncoder()(50, 2)

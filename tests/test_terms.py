@@ -16,7 +16,7 @@ from skaae.networks import MLP
 from skaae.posteriors import Deterministic
 from skaae.priors import Categorical, Normal
 from skaae.training import Classification, Consistency, HeadDistance
-from skaae.training._terms import View, _kept_statistics
+from skaae.training._terms import View, _distances_to_nearest, _kept_statistics
 
 
 def make_model(**changes):
@@ -60,14 +60,14 @@ def test_classification_of_rows_without_labels_is_zero(x):
 
 
 def test_consistency_is_the_worst_of_many_moves(x):
-    """The move of one power iteration changes labels more than random moves of its length."""
+    """The move that is found changes labels more than random moves of its length."""
     model = make_model().double()
     for parameter in model.encoder.parameters():
         nn.init.normal_(parameter, generator=new_generator(2))
     here, term = view(model, x.double()), Consistency(1.0, radius=0.05)
     found = term(here)
     log_p = here.label_logits.detach().log_softmax(dim=1)
-    radii = term._radii(here.x)
+    radii = term.radius * _distances_to_nearest(here.x)
     random = [
         term._divergence(
             here,
@@ -80,15 +80,16 @@ def test_consistency_is_the_worst_of_many_moves(x):
     assert found.item() > 1.5 * np.mean(random)
 
 
-def test_radii_are_shares_of_the_distance_to_the_nearest_other_row():
-    x = torch.tensor([[0.0], [1.0], [4.0], [4.0]])
-    radii = Consistency(1.0, radius=0.5)._radii(x)
-    # Copies are not neighbours: they would leave no room at all.
-    torch.testing.assert_close(radii.flatten(), torch.tensor([0.5, 0.5, 1.5, 1.5]))
+def test_copies_are_not_the_nearest_row():
+    # They would leave no room to move in at all.
+    distances = _distances_to_nearest(torch.tensor([[0.0], [1.0], [4.0], [4.0]]))
+    torch.testing.assert_close(distances.flatten(), torch.tensor([1.0, 1.0, 3.0, 3.0]))
 
 
-def test_a_single_row_has_no_radius():
-    assert Consistency(1.0, radius=0.5)._radii(torch.ones(1, 3)) == 0.0
+def test_a_single_row_does_not_move():
+    assert _distances_to_nearest(torch.ones(1, 3)) == 0.0
+    x = torch.ones(1, 4)
+    assert Consistency(1.0, radius=0.5)(view(make_model(), x)) == 0.0
 
 
 def test_moved_rows_leave_running_statistics_alone(x):

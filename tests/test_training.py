@@ -195,8 +195,8 @@ class CountingStep:
         nn.init.zeros_(self.model.weight)
         self.rates = []
 
-    def set_progress(self, share, rate):
-        self.rates.append(rate)
+    def set_rate(self, factor):
+        self.rates.append(factor)
 
     def __call__(self, x):
         with torch.no_grad():
@@ -220,19 +220,6 @@ def test_the_rate_warms_up_and_falls_to_zero():
     # Half a cosine: at the middle of the budget half the rate.
     assert rates[500] == pytest.approx(0.5)
     assert rates[-1] < 1e-4
-
-
-def test_progress_runs_from_nothing_to_all():
-    budget = Budget(4, 25)
-    assert [budget.progress(step) for step in (0, 50, 100)] == [0.0, 0.5, 1.0]
-    assert Budget.one_pass(10).progress(3) == 1.0
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.4, 0.5), (0.8, 1.0), (1.0, 1.0)])
-def test_weights_of_labels_rise(share, expected):
-    step = make_step(make_model(), rise=0.8)
-    step.set_progress(share, 1.0)
-    assert step._risen == pytest.approx(expected)
 
 
 def test_a_single_pass_keeps_the_rate():

@@ -4,22 +4,24 @@ python examples/paper/page.py
 """
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 DOCS = Path(__file__).parents[2] / "docs"
 
+# Each with the pictures that belong to it, by the ends of their names.
 SECTIONS = {
-    "generative_models": (
-        "Section 3: likelihood, and the models it is compared with",
-        "generative_models",
-    ),
-    "style_and_content": ("Sections 4 and 2.3: style and content", "style_and_content"),
+    "priors": ("Sections 2 and 2.3: priors of four shapes, and classes in a prior", "*"),
+    "generative_models": ("Section 3: likelihood, and the models it is compared with", "*"),
+    "style_and_content": ("Section 4: style and content", "*"),
     "semi_supervised": ("Section 5: classification with few labels, test error", None),
     "clustering": ("Section 6: clustering, test error", None),
-    "dimensionality_reduction": ("Section 7: maps in the plane, test error", "map_*"),
+    "stability": ("Twenty seeds of the clusterer", None),
+    "dimensionality_reduction": ("Section 7: maps in the plane, test error", "*"),
 }
+DATA_SETS = {"": "", "_svhn": "SVHN, "}
 
 HEAD = """The paper's tables and figures
 ==============================
@@ -51,15 +53,15 @@ def table(rows):
 
 def main():
     parts = [HEAD]
-    for name, (title, figures) in SECTIONS.items():
-        for suffix, what in (("", "full"), ("_quick", "quick")):
-            path = DOCS / "results" / f"{name}{suffix}.json"
+    for name, (title, pictures) in SECTIONS.items():
+        for (data, label), kind in product(DATA_SETS.items(), ("", "_quick")):
+            path = DOCS / "results" / f"{name}{data}{kind}.json"
             if not path.exists():
                 continue
-            heading = f"{title} ({what})"
+            heading = f"{title} ({label}{'quick' if kind else 'full'})"
             parts.append(f"{heading}\n{'-' * len(heading)}")
             parts.append(table(json.loads(path.read_text())["rows"]))
-            files = sorted(path.parent.glob(f"{figures}{suffix}.png")) if figures else []
+            files = sorted(path.parent.glob(f"{path.stem}{pictures}.png")) if pictures else []
             parts += [f".. image:: results/{file.name}\n    :width: 60%" for file in files]
     (DOCS / "paper.rst").write_text("\n\n".join(part.strip("\n") for part in parts) + "\n")
 

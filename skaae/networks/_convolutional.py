@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skaae.networks._mlp import check_layer_sizes
+from skaae.networks._mlp import MLP, check_layer_sizes
 
 
 def _image_shape(
@@ -79,36 +79,30 @@ def _halved(size: int, n_times: int) -> int:
     return size
 
 
-class _Convolutional(BaseEstimator):
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "image_shape": ["array-like", None],
-        "channels": ["array-like"],
-    }
-
-    def __init__(
-        self, image_shape: Sequence[int] | None = None, *, channels: Sequence[int] = (32, 64)
-    ) -> None:
-        self.image_shape = image_shape
-        self.channels = channels
-
-    def _checked_channels(self) -> tuple[int, ...]:
-        self._validate_params()
-        return check_layer_sizes(self.channels, "channels")
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "image_shape": ["array-like", None],
+    "channels": ["array-like"],
+}
 
 
-class ConvolutionalEncoder(_Convolutional):
-    """Strided convolutions, then a linear layer; rows are images flattened as NumPy does.
+class ConvolutionalEncoder(BaseEstimator):
+    """Strided convolutions, then dense layers; rows are images flattened as NumPy does.
 
-    Columns past those of `image_shape` (the noise of a universal posterior) join at the linear
-    layer.
+    Columns past those of `image_shape` (the noise of a universal posterior) join behind the
+    convolutions.
 
     Parameters
     ----------
     image_shape : tuple (height, width) or (height, width, channels), default=None
         None takes rows for square images, grey or colour; with a universal posterior, whose noise
         adds columns, say it.
-    channels : sequence of int, default=(32, 64)
+    channels : sequence of int, default=(32, 64, 128)
         Channels after each convolution; each halves height and width.
+    hidden_layer_sizes : sequence of int, default=(256,)
+        Units of dense layers behind the convolutions.
+    batch_norm : bool, default=False
+        Whether channels and units are normalised over the batch before their activation. An
+        encoder that infers labels needs it.
 
     Raises
     ------
@@ -128,29 +122,53 @@ class ConvolutionalEncoder(_Convolutional):
     torch.Size([5, 2])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_CONSTRAINTS,
+        "hidden_layer_sizes": ["array-like"],
+        "batch_norm": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        image_shape: Sequence[int] | None = None,
+        *,
+        channels: Sequence[int] = (32, 64, 128),
+        hidden_layer_sizes: Sequence[int] = (256,),
+        batch_norm: bool = False,
+    ) -> None:
+        self.image_shape = image_shape
+        self.channels = channels
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.batch_norm = batch_norm
+
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Return a new network from `n_inputs` columns of pixels to `n_outputs` columns."""
-        channels = self._checked_channels()
+        self._validate_params()
+        channels = check_layer_sizes(self.channels, "channels")
         height, width, depth = _image_shape(self.image_shape, n_inputs, exact=False)
         n_pixels = height * width * depth
         layers: list[nn.Module] = [_ToImage(height, width, depth)]
         for size in channels:
-            layers += [nn.Conv2d(depth, size, 3, stride=2, padding=1), nn.ReLU()]
+            layers.append(nn.Conv2d(depth, size, 3, stride=2, padding=1))
+            layers += [nn.BatchNorm2d(size)] if self.batch_norm else []
+            layers.append(nn.ReLU())
             depth = size
         area = _halved(height, len(channels)) * _halved(width, len(channels))
         trunk = nn.Sequential(*layers, nn.Flatten())
-        head = nn.Linear(depth * area + n_inputs - n_pixels, n_outputs)
+        head = MLP(self.hidden_layer_sizes, linear_path=False, batch_norm=self.batch_norm)(
+            depth * area + n_inputs - n_pixels, n_outputs
+        )
         return _JoinedEncoder(trunk, n_pixels, head)
 
 
-class ConvolutionalDecoder(_Convolutional):
-    """A linear layer, then transposed convolutions, the mirror of the encoder.
+class ConvolutionalDecoder(BaseEstimator):
+    """A linear layer, then transposed convolutions, the mirror of the encoder's.
 
     Parameters
     ----------
     image_shape : tuple (height, width) or (height, width, channels), default=None
         None takes rows for square images, grey or colour.
-    channels : sequence of int, default=(32, 64)
+    channels : sequence of int, default=(32, 64, 128)
         As for the encoder; used from last to first.
 
     Raises
@@ -171,9 +189,18 @@ class ConvolutionalDecoder(_Convolutional):
     torch.Size([5, 192])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = _CONSTRAINTS
+
+    def __init__(
+        self, image_shape: Sequence[int] | None = None, *, channels: Sequence[int] = (32, 64, 128)
+    ) -> None:
+        self.image_shape = image_shape
+        self.channels = channels
+
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Return a new network from `n_inputs` columns to `n_outputs` columns of pixels."""
-        channels = self._checked_channels()
+        self._validate_params()
+        channels = check_layer_sizes(self.channels, "channels")
         height, width, depth = _image_shape(self.image_shape, n_outputs)
         rows, columns = _halved(height, len(channels)), _halved(width, len(channels))
         first = channels[-1] if channels else depth

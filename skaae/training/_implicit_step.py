@@ -60,10 +60,10 @@ class ImplicitStep:
             for group in optimizer.param_groups
         ]
 
-    def set_progress(self, share: float, rate: float) -> None:
-        """Set every learning rate to `rate` times its initial value."""
+    def set_rate(self, factor: float) -> None:
+        """Set every learning rate to `factor` times its initial value."""
         for group in self._groups:
-            group["lr"] = rate * group["initial_lr"]
+            group["lr"] = factor * group["initial_lr"]
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""

@@ -27,7 +27,7 @@ class Step(Protocol):
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
-    def set_progress(self, share: float, rate: float) -> None: ...
+    def set_rate(self, factor: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,6 @@ class Budget:
     def n_steps(self) -> int:
         """Steps of the whole budget."""
         return self.n_epochs * self.n_batches
-
-    def progress(self, step: int) -> float:
-        """Return the share of the budget that lies behind `step`; 1 where training goes on."""
-        return step / self.n_steps if self.annealed else 1.0
 
     def rate(self, step: int) -> float:
         """Return the factor of the learning rate at `step`, counted from 0."""
@@ -200,8 +196,7 @@ def _one_epoch(
     totals: dict[str, Tensor] = {}
     n_batches = 0
     for batch in batches:
-        done = n_steps + n_batches
-        step.set_progress(budget.progress(done), budget.rate(done))
+        step.set_rate(budget.rate(n_steps + n_batches))
         # Summed on the device and read once: reading each would make the device wait.
         for name, value in step(batch).items():
             totals[name] = totals[name] + value if name in totals else value

@@ -58,8 +58,6 @@ class TrainingStep:
         led to `generator`.
     terms : sequence of Term, default=()
         What the objective has beside reconstruction and divergences.
-    rise : float, default=0.0
-        Share of training over which the divergences of labels, and terms that say so, rise.
     """
 
     def __init__(
@@ -75,7 +73,6 @@ class TrainingStep:
         autocast_dtype: torch.dtype | None,
         scoped_randomness: bool,
         terms: Sequence[Term] = (),
-        rise: float = 0.0,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -85,8 +82,6 @@ class TrainingStep:
         self.autocast_dtype = autocast_dtype
         self.scoped_randomness = scoped_randomness
         self.terms = tuple(terms)
-        self.rise = rise
-        self._risen = 1.0
         parts = [model.encoder, model.decoder, model.posterior_networks]
         parts += [] if model.heads is None else [model.heads]
         self._parameters = [
@@ -123,17 +118,14 @@ class TrainingStep:
             group = optimizer.param_groups[0]
             group["weight_decay"] = _bounded_decay(weight_decay, group["initial_lr"])
 
-    def set_progress(self, share: float, rate: float) -> None:
-        """Say how far training is: the share behind, and the factor of the learning rates.
+    def set_rate(self, factor: float) -> None:
+        """Set every learning rate, and the input noise, to `factor` times its initial value.
 
         Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
-        Terms that make labels sure rise from zero over the first `rise`: labels that are sure
-        before they are right stay wrong.
         """
-        self._noise = rate * self.input_noise
-        self._risen = min(1.0, share / self.rise) if self.rise > 0.0 else 1.0
+        self._noise = factor * self.input_noise
         for group in self._groups:
-            group["lr"] = rate * group["initial_lr"]
+            group["lr"] = factor * group["initial_lr"]
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
@@ -159,16 +151,12 @@ class TrainingStep:
                 "regularization": torch.stack(regularization).sum(),
             }
             objective = reconstruction
-            for weight, value, latent in zip(
-                self.divergence_weights, regularization, self.model.latents
-            ):
-                factor = self._risen if latent.prior.on_simplex else 1.0
-                objective = objective + factor * weight * value
+            for weight, value in zip(self.divergence_weights, regularization):
+                objective = objective + weight * value
             view = View(self.model, noisy, encoded, batch.y, self.generator, self._autocast)
             for term in self.terms:
                 losses[term.name] = term(view)
-                factor = self._risen if term.rises else 1.0
-                objective = objective + factor * term.weight * losses[term.name]
+                objective = objective + term.weight * losses[term.name]
         self.optimizer.zero_grad(set_to_none=True)
         # Naming the inputs keeps gradients out of the discriminators.
         objective.backward(inputs=self._parameters)

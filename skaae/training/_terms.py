@@ -76,8 +76,6 @@ class Term(ABC):
 
     #: What the history calls it.
     name: ClassVar[str]
-    #: Whether its weight rises from zero in training.
-    rises: ClassVar[bool] = False
 
     def __init__(self, weight: float) -> None:
         self.weight = weight
@@ -102,14 +100,21 @@ class Classification(Term):
         return total / (y >= 0).sum().clamp_min(1)
 
 
+# Noise on the row at which the direction is sought in which its label changes most: its standard
+# deviation in each column, as a share of the distance to the nearest row. Without noise one finds
+# what changes the label at once; from afar, what clusters differ by. By the noise, 16 clusters of
+# MNIST had these errors after ten epochs: 0.025: 12 %, 0.035: 8 %, 0.07: 4 %, 0.15: 2 %.
+_PROBE = 0.15
+
+
 class Consistency(Term):
     r"""Labels do not change in the direction in which they would change most.
 
-    .. math:: E \, KL(q(y|x) \| q(y|x + r)), \qquad
-        r = \arg\max_{|r| \le \rho(x)} KL(q(y|x) \| q(y|x + r))
+    .. math:: E \, KL(q(y|x) \| q(y|x + r)), \qquad r = \rho(x) \frac{g}{|g|}, \quad
+        g = \nabla_d \, KL(q(y|x) \| q(y|x + d)),
 
-    by one step of power iteration. The radius :math:`\rho(x)` is a share of the distance from x to
-    the nearest other row of the batch, so it is long where rows are sparse.
+    at a random move d of the size that rows differ by. The radius :math:`\rho(x)` is a share of
+    the distance from x to the nearest other row of the batch, so it is long where rows are sparse.
 
     Parameters
     ----------
@@ -125,7 +130,6 @@ class Consistency(Term):
     """
 
     name = "consistency"
-    rises = True
 
     def __init__(self, weight: float, radius: float) -> None:
         super().__init__(weight)
@@ -135,23 +139,25 @@ class Consistency(Term):
         """Return the Kullback-Leibler divergence in nats."""
         log_p = view.label_logits.detach().log_softmax(dim=1)
         noise = torch.randn(view.x.shape, generator=view.generator, device=view.x.device)
-        probe = functional.normalize(noise, dim=1).requires_grad_(True)
+        nearest = _distances_to_nearest(view.x)
+        probe = (_PROBE * nearest * noise).requires_grad_(True)
         (slope,) = torch.autograd.grad(self._divergence(view, log_p, probe), probe)
         worst = functional.normalize(slope, dim=1)
-        return self._divergence(view, log_p, self._radii(view.x) * worst)
+        return self._divergence(view, log_p, self.radius * nearest * worst)
 
     @staticmethod
     def _divergence(view: View, log_p: Tensor, shift: Tensor) -> Tensor:
         log_q = view.label_logits_of(view.x + shift).log_softmax(dim=1)
         return functional.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
 
-    def _radii(self, x: Tensor) -> Tensor:
-        """Return the radius of each row, shape (n_rows, 1)."""
-        distances = torch.cdist(x, x)
-        # A row is no neighbour of itself, nor of its own copies among the rows drawn for labels.
-        distances = distances.masked_fill(distances < 1e-2 * distances.mean(), torch.inf)
-        nearest = distances.min(dim=1, keepdim=True).values
-        return self.radius * torch.where(nearest.isfinite(), nearest, 0.0)
+
+def _distances_to_nearest(x: Tensor) -> Tensor:
+    """Return the distance from each row to the nearest other, shape (n_rows, 1)."""
+    distances = torch.cdist(x, x)
+    # A row is no neighbour of itself, nor of its own copies among the rows drawn for labels.
+    distances = distances.masked_fill(distances < 1e-2 * distances.mean(), torch.inf)
+    nearest = distances.min(dim=1, keepdim=True).values
+    return torch.where(nearest.isfinite(), nearest, 0.0)
 
 
 class HeadDistance(Term):

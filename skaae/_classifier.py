@@ -45,7 +45,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     consistency_weight : float, default=10.0
         Of the divergence between a row's label and that of the same row moved a little in the
         direction that changes the label most (virtual adversarial training). 0 leaves it out.
-    consistency_radius : float, default=0.2
+    consistency_radius : float, default=0.4
         How far a row is moved, as a share of the distance to the nearest other row of its batch.
     cluster_heads : bool, default=False
         Whether each label has a place W_y in the space of codes, the decoder sees z + W_y, and
@@ -123,7 +123,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         label_divergence_weight=1.0,
         classification_weight=10.0,
         consistency_weight=10.0,
-        consistency_radius=0.2,
+        consistency_radius=0.4,
         cluster_heads=False,
         head_distance=4.0,
         posterior="deterministic",

@@ -111,6 +111,8 @@ def test_a_folder_without_images_is_refused(load_images, tmp_path):
         load_images(tmp_path)
 
 
+# Twelve epochs of 300 rows are too few steps to meet a prior.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
     write_svhn(tmp_path)
     options = ("--data", tmp_path, "--quick", "--seeds", 1, "--out", tmp_path / "results")

@@ -8,7 +8,7 @@ under the best one-to-one map, which other methods report.
 """
 
 import numpy as np
-from common import Record, arguments, cluster_error_of, timed
+from common import LABEL_SETTINGS, Record, arguments, cluster_error_of, timed
 from data import load_images
 
 from skaae import AdversarialAutoencoderClusterer
@@ -21,7 +21,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("clustering", args, images)
-    settings = {"max_iter": 12 if args.quick else 200}
+    settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
     for name, (n_clusters, paper) in ROWS.items():
         if args.only and name not in args.only:
             continue

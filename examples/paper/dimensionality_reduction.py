@@ -6,7 +6,7 @@ With labels the error is that of the label head; without, that of 20 clusters, e
 the label of its surest validation row. The maps of the first seed are drawn.
 """
 
-from common import Record, arguments, cluster_error_of, timed, with_few_labels
+from common import LABEL_SETTINGS, Record, arguments, cluster_error_of, timed, with_few_labels
 from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier, AdversarialAutoencoderClusterer
@@ -31,7 +31,12 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("dimensionality_reduction", args, images)
-    settings = {"n_components": 2, "cluster_heads": True, "max_iter": 12 if args.quick else 200}
+    settings = {
+        **LABEL_SETTINGS,
+        "n_components": 2,
+        "cluster_heads": True,
+        "max_iter": 12 if args.quick else 200,
+    }
     for name, (n_labels, paper) in ROWS.items():
         if args.only and name not in args.only:
             continue

@@ -12,7 +12,6 @@ codes of test rows meet the prior.
 import numpy as np
 from common import N_VALIDATION, Record, arguments, timed
 from data import load_images
-from scipy.linalg import sqrtm
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
@@ -55,9 +54,13 @@ def features(reader, X):
 def frechet_distance(A, B):
     """Return |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) of two sets of features."""
     covariances = np.cov(A.T), np.cov(B.T)
-    root = sqrtm(covariances[0] @ covariances[1])
+    # The root of a product has the trace of this symmetric one, which is stable where some feature
+    # never varies.
+    values, vectors = np.linalg.eigh(covariances[0])
+    half = (vectors * np.sqrt(values.clip(0.0))) @ vectors.T
+    roots = np.sqrt(np.linalg.eigvalsh(half @ covariances[1] @ half).clip(0.0))
     difference = A.mean(axis=0) - B.mean(axis=0)
-    trace = np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * np.trace(root.real)
+    trace = np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * roots.sum()
     return float(difference @ difference + trace)
 
 

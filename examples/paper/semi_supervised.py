@@ -3,12 +3,12 @@
     python examples/paper/semi_supervised.py --data mnist.npz --quick
     python examples/paper/semi_supervised.py --data FOLDER  # train_32x32.mat, test_32x32.mat
 
-The labels drawn differ from seed to seed, as many of each class. Settings are the defaults, which
-were chosen on the last 10,000 training rows; test rows are looked at once, here.
+The labels drawn differ from seed to seed, as many of each class. Settings were chosen on the last
+10,000 training rows; test rows are looked at once, here.
 """
 
 import numpy as np
-from common import Record, arguments, timed, with_few_labels
+from common import LABEL_SETTINGS, Record, arguments, timed, with_few_labels
 from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier
@@ -23,7 +23,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("semi_supervised", args, images)
-    settings = {"max_iter": 12 if args.quick else 200}
+    settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
     for name, (n_labels, paper) in ROWS[images.name].items():
         if args.only and name not in args.only:
             continue

@@ -32,9 +32,9 @@ rows to train and 10,000 to test; means over seeds, and each of them in brackets
 chosen on the last 10,000 training rows. "Quick" runs take minutes on two processor cores without a
 GPU, and a figure that falls short of the paper stands here as it is.
 
-What falls short: one draw of 100 labels of three, which ends with digits confused that the same draw
-tells apart with cluster heads; the Parzen log-likelihood, for which nothing was tuned; and the style
-codes, from which the class can still be read far above chance.
+What falls short: one draw of 100 labels of three, which ends with digits confused that the same
+draw tells apart with cluster heads; the Parzen log-likelihood, for which nothing was tuned; and the
+style codes, from which the class can still be read far above chance.
 """
 
 

@@ -31,8 +31,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     divergence : str or Divergence, default="jensen_shannon"
         D: ``"jensen_shannon"`` (the paper's adversary), ``"kullback_leibler"``,
         ``"reverse_kullback_leibler"``, ``"pearson"``, ``"wasserstein"``, ``"mmd"``,
-        ``"sliced_wasserstein"``, ``"posterior_kl"`` (the variational autoencoder's), or an
-        object of :mod:`skaae.divergences`.
+        ``"sliced_wasserstein"``, ``"posterior_kl"`` (the variational autoencoder's),
+        ``"mutual_information"`` (of one-hot codes), or an object of :mod:`skaae.divergences`.
     divergence_weight : float or "auto", default="auto"
         The weight w. ``"auto"`` is a constant of the divergence times the reconstruction loss of
         the best constant row, which makes the balance independent of the number of columns;
@@ -54,7 +54,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         rows and rises in proportion to 0.002 at 60,000: the budget grows more slowly than the rows.
     batch_size : int or "auto", default="auto"
         ``"auto"`` is an eighth of the rows, at least 64 and at most 256. All batches of a pass have
-        one size, the one nearest to this that divides the rows evenly.
+        one size of at least two, the one nearest to this that divides the rows evenly.
     max_iter : int, default=None
         Epochs. None counts steps too: 100 epochs, but at least 1,250 steps (below 100 rows 15 a
         row, and 300 at least) and at most 4,000, unless rows would be seen fewer than three times.

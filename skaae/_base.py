@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -35,6 +34,7 @@ from skaae._prior_match import (
 from skaae._rows import constant_loss, fit_scaling, resident_rows
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
+from skaae._warm_start import continued_model, description
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS
@@ -130,9 +130,17 @@ class BaseAdversarialAutoencoder(
             outcome, fitted = self._train(X, y, learnt, Seeds.draw(self.random_state))
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
+            self._set_answers(X)
         # Last, so that a fit survives a caller who turns warnings into errors.
         if not warn_if_not_finite(outcome):
-            warn_if_mismatched(self.prior_match_, type(self).__name__)
+            self._warn_of_quality()
+
+    def _set_answers(self, X: np.ndarray) -> None:
+        """Set the fitted attributes that the fitted model itself answers."""
+
+    def _warn_of_quality(self) -> None:
+        """Raise a ConvergenceWarning where the fit is not what was asked for."""
+        warn_if_mismatched(self.prior_match_, type(self).__name__)
 
     def _train(
         self, X: np.ndarray, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
@@ -151,7 +159,11 @@ class BaseAdversarialAutoencoder(
         x = resident_rows(X, scaling, device)
         labels = None if y is None else torch.as_tensor(y, device=device)
         train, held_out = held_out_rows(
-            x, self.validation_fraction, seed=seeds.split, early_stopping=self.early_stopping
+            x,
+            self.validation_fraction,
+            seed=seeds.split,
+            early_stopping=self.early_stopping,
+            y=labels,
         )
         rows = x if held_out is None else x[train]
         model = (
@@ -174,7 +186,7 @@ class BaseAdversarialAutoencoder(
         outcome = self._run(step, batches, look)
         model.eval()
         match = measure_prior_match(
-            model, measured[0], seed=seeds.measure, held_out=held_out is not None
+            model, *measured, seed=seeds.measure, held_out=held_out is not None
         )
         return outcome, {
             **learnt,
@@ -236,18 +248,13 @@ class BaseAdversarialAutoencoder(
         """Return a copy of the fitted model to go on from, or None."""
         if not (self.warm_start and hasattr(self, "model_")):
             return None
-        model = self.model_
-        loss = as_loss(self.reconstruction_loss)
-        asked = _description(X.shape[1], latents, role, loss, learnt.get("classes_"))
-        classes = getattr(self, "classes_", None)
-        fitted = _description(model.n_features, model.latents, model.role, self._loss, classes)
-        for name, value in asked.items():
-            if value != fitted[name]:
-                raise ValueError(
-                    f"warm_start=True: expected {name}={fitted[name]} as fitted before, got "
-                    f"{value}. Set warm_start=False to start anew."
-                )
-        return copy.deepcopy(model)
+        asked = self._built(X.shape[1], latents, role, seed=0)
+        return continued_model(
+            self.model_,
+            asked,
+            description(self.model_, self._loss, getattr(self, "classes_", None)),
+            description(asked, as_loss(self.reconstruction_loss), learnt.get("classes_")),
+        )
 
     def _default_builder(self, role: str) -> Any:
         sizes = tuple(self.hidden_layer_sizes)
@@ -267,18 +274,23 @@ class BaseAdversarialAutoencoder(
         role: LabelRole,
         seeds: Seeds,
     ) -> AutoencoderModel:
+        model = self._built(x.shape[1], latents, role, seeds.weights)
+        model = model.to(x.device, torch.float32)
+        start_at_principal_components(model, loss, x, seeds.components)
+        return model
+
+    def _built(
+        self, n_features: int, latents: tuple[Latent, ...], role: LabelRole, seed: int
+    ) -> AutoencoderModel:
         # Built on the CPU, so that a seed gives the same weights on every device.
-        with ScopedRandomness(new_generator(seeds.weights)):
-            model = AutoencoderModel(
-                x.shape[1],
+        with ScopedRandomness(new_generator(seed)):
+            return AutoencoderModel(
+                n_features,
                 latents,
                 encoder=self._builder("encoder", ENCODERS),
                 decoder=self._builder("decoder", DECODERS),
                 role=role,
             )
-        model = model.to(x.device, torch.float32)
-        start_at_principal_components(model, loss, x, seeds.components)
-        return model
 
     def _new_step(
         self,
@@ -327,10 +339,13 @@ class BaseAdversarialAutoencoder(
         codec = self._codec
         return codec.encode(self._validated(X, reset=False))
 
-    def _prior_match(self, X: Any, *, seed: int) -> PriorMatch:
+    def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
         x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)
-        return measure_prior_match(self.model_, x, seed=seed, held_out=None)
+        if y is not None and self.model_.role.matches_classes:
+            codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
+            y = torch.as_tensor(codes, device=x.device)
+        return measure_prior_match(self.model_, x, y, seed=seed, held_out=None)
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -371,25 +386,3 @@ class BaseAdversarialAutoencoder(
 
 def _taken(x: Tensor, y: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor | None]:
     return x[rows], None if y is None else y[rows]
-
-
-def _description(
-    n_features: int,
-    latents: tuple[Latent, ...],
-    role: LabelRole,
-    loss: ReconstructionLoss,
-    classes: np.ndarray | None,
-) -> dict[str, Any]:
-    """Return what has to agree for a fit to go on from another."""
-    nouns = {
-        (noun if latent is latents[0] else f"{latent.name}_{noun}"): repr(getattr(latent, noun))
-        for latent in latents
-        for noun in ("n_components", "prior", "posterior", "divergence")
-    }
-    return {
-        "n_features_in_": n_features,
-        "reconstruction_loss": repr(loss),
-        **nouns,
-        "role of labels": repr(role),
-        "classes_": None if classes is None else classes.tolist(),
-    }

@@ -25,7 +25,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         + w_c \, E_{labelled}[-\log q(y|x)] + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
     is minimised: labels are as frequent as among the labelled rows, sure, right where they are
-    known, and do not change with small moves r of a row.
+    known, and do not change with small moves r of a row. Reconstruction trains the code and the
+    decoder, not the labels, which it would make say what a narrow code has no room for.
 
     Parameters
     ----------
@@ -58,10 +59,13 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         reverse order.
     learning_rate : float or "auto", default="auto"
         Of encoder, decoder and heads, as in :class:`AdversarialAutoencoder`.
+    max_iter : int, default=None
+        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 100 rows 15 a
+        row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
     divergence_weight, posterior, reconstruction_loss, encoder, decoder, \
-            batch_size, max_iter, weight_decay, early_stopping, validation_fraction, \
+            batch_size, weight_decay, early_stopping, validation_fraction, \
             n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
         As in :class:`AdversarialAutoencoder`.
 
@@ -151,6 +155,12 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
             prior=prior,
             divergence=divergence,
             divergence_weight=divergence_weight,
+            label_divergence=label_divergence,
+            label_divergence_weight=label_divergence_weight,
+            consistency_weight=consistency_weight,
+            consistency_radius=consistency_radius,
+            cluster_heads=cluster_heads,
+            head_distance=head_distance,
             posterior=posterior,
             reconstruction_loss=reconstruction_loss,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -171,12 +181,6 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
             random_state=random_state,
             verbose=verbose,
         )
-        self.label_divergence = label_divergence
-        self.label_divergence_weight = label_divergence_weight
-        self.consistency_weight = consistency_weight
-        self.consistency_radius = consistency_radius
-        self.cluster_heads = cluster_heads
-        self.head_distance = head_distance
         self.classification_weight = classification_weight
 
     def _label_prior(self, frequencies: np.ndarray) -> Categorical:

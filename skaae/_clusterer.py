@@ -28,7 +28,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
     is minimised: clusters are equally frequent, sure, and do not change with small moves r of a
-    row, so their borders lie where rows are sparse.
+    row, so their borders lie where rows are sparse. With `cluster_heads` reconstruction trains the
+    code, the heads and the decoder, not the labels.
 
     Parameters
     ----------
@@ -60,10 +61,13 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         reverse order.
     learning_rate : float or "auto", default="auto"
         Of encoder, decoder and heads, as in :class:`AdversarialAutoencoder`.
+    max_iter : int, default=None
+        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 100 rows 15 a
+        row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
     divergence_weight, posterior, reconstruction_loss, encoder, decoder, \
-            batch_size, max_iter, weight_decay, early_stopping, validation_fraction, \
+            batch_size, weight_decay, early_stopping, validation_fraction, \
             n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
         As in :class:`AdversarialAutoencoder`.
 
@@ -151,6 +155,12 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
             prior=prior,
             divergence=divergence,
             divergence_weight=divergence_weight,
+            label_divergence=label_divergence,
+            label_divergence_weight=label_divergence_weight,
+            consistency_weight=consistency_weight,
+            consistency_radius=consistency_radius,
+            cluster_heads=cluster_heads,
+            head_distance=head_distance,
             posterior=posterior,
             reconstruction_loss=reconstruction_loss,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -171,13 +181,16 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
             random_state=random_state,
             verbose=verbose,
         )
-        self.label_divergence = label_divergence
-        self.label_divergence_weight = label_divergence_weight
-        self.consistency_weight = consistency_weight
-        self.consistency_radius = consistency_radius
-        self.cluster_heads = cluster_heads
-        self.head_distance = head_distance
         self.n_clusters = n_clusters
+
+    def _validated_with_labels(self, X: Any, y: Any) -> Any:
+        X, *rest = super()._validated_with_labels(X, y)
+        if len(X) < self.n_clusters:
+            raise ValueError(
+                f"n_samples={len(X)}: expected at least as many rows as n_clusters="
+                f"{self.n_clusters}."
+            )
+        return X, *rest
 
     def _n_labels(self, frequencies: np.ndarray) -> int:
         return self.n_clusters
@@ -197,11 +210,16 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         self : AdversarialAutoencoderClusterer
         """
         self._fit(X)
-        self.labels_ = self.predict(X)
+        return self
+
+    def _set_answers(self, X: np.ndarray) -> None:
+        self.labels_ = self._codec.label_probabilities(X).argmax(axis=1)
         centers = self._decoded(self._mean_prior_code(self.n_clusters), np.eye(self.n_clusters))
         self.cluster_centers_ = centers
+
+    def _warn_of_quality(self) -> None:
+        super()._warn_of_quality()
         self._warn_of_dead_clusters()
-        return self
 
     def _warn_of_dead_clusters(self) -> None:
         counts = np.bincount(self.labels_, minlength=self.n_clusters)
@@ -212,7 +230,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
                 f"no rows: {dead.tolist()}. Lower n_clusters, raise label_divergence_weight, or "
                 "train longer (max_iter).",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
 
     def predict(self, X: Any) -> np.ndarray:
@@ -230,4 +248,4 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         return self.predict_proba(X).argmax(axis=1)
 
     def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
-        return codes_of(y, np.arange(self.n_clusters), n_samples)
+        return codes_of(y, np.arange(self.model_.latents[1].n_components), n_samples)

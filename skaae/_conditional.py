@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._compat import StrOptions
+from skaae._labels import codes_of, one_hot
 from skaae._latent import Latent
 from skaae._model import LabelRole
 from skaae.divergences import as_divergence
@@ -64,8 +65,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     Raises
     ------
     ValueError
-        At ``fit``, as :class:`AdversarialAutoencoder` does, and if no row has a label or the prior
-        has fewer classes than `y`.
+        At ``fit``, as :class:`AdversarialAutoencoder` does, and if every row is marked as
+        unlabelled (-1 alone is a class) or the prior has fewer classes than `y`.
 
     Warns
     -----
@@ -201,8 +202,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         X : array-like of shape (n_samples, n_components)
             Codes, in the prior's units.
         y : label or array-like of shape (n_samples,)
-            Classes to decode in; with ``label_role="discriminator"`` not looked at, because there
-            the code holds the class.
+            Classes to decode in, or what marks rows without one; with
+            ``label_role="discriminator"`` not looked at, because there the code holds the class.
 
         Returns
         -------
@@ -212,7 +213,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         codes = self._validated_codes(X)
         return self._codec.decode(codes, self._given_columns(y, len(codes)))
 
-    def sample(self, n_samples: int = 1, y: Any = None, random_state: Any = None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, y: Any = None, random_state: Any = None) -> np.ndarray:
         """Return new rows, of classes that you choose: codes drawn from the prior, decoded.
 
         Parameters
@@ -256,7 +257,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-            Classes; with ``label_role="discriminator"`` not looked at.
+            Classes, or what marks rows without one; with ``label_role="discriminator"`` not looked
+            at.
 
         Returns
         -------
@@ -276,10 +278,12 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
                 "label_role='decoder': the decoder needs classes; pass y, one label or one for "
                 f"each of the {n_samples} rows, among {self.classes_.tolist()}."
             )
-        return self._columns(self._label_codes(y, n_samples))
+        codes = codes_of(y, self.classes_, n_samples, allow_unlabeled=True)
+        return self._columns(codes)
 
     def _columns(self, codes: np.ndarray) -> np.ndarray:
-        return np.eye(len(self.classes_))[codes]
+        n_classes = len(self.classes_)
+        return one_hot(torch.as_tensor(codes), n_classes).numpy()
 
     def _drawn_classes(self, n_samples: int, generator: torch.Generator) -> np.ndarray:
         weights = torch.as_tensor(self.class_frequencies_)

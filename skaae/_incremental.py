@@ -11,7 +11,7 @@ from skaae._device import Seeds, resolve_device
 from skaae._rows import constant_loss, fit_scaling, resident_rows
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
 from skaae.losses import as_loss
-from skaae.training import ResidentBatches, resolve_batch_size
+from skaae.training import ResidentBatches, resolve_batch_size, resolve_learning_rate
 
 
 class IncrementalAutoencoder(BaseAdversarialAutoencoder):
@@ -38,7 +38,12 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
             step = self.__dict__.get("_step")
             step = step or self._new_step(model, loss, len(x), null_loss, seeds)
-            step.set_weight_decay(self.weight_decay / n_seen)
+            step.adjust(
+                divergence_weights=self._divergence_weights(model.latents, null_loss),
+                learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
+                weight_decay=self.weight_decay / n_seen,
+                input_noise=self.input_noise,
+            )
             batch_size = resolve_batch_size(self.batch_size, len(x))
             outcome = one_pass(step, ResidentBatches(x, batch_size, step.generator))
             n_iter = 1 if first else self.n_iter_ + 1

@@ -17,9 +17,6 @@ from skaae.posteriors import Deterministic
 from skaae.priors import Categorical
 from skaae.training import Budget, Consistency, HeadDistance, Term
 
-# The heads' penalty is small beside everything else as soon as heads are apart.
-_HEAD_DISTANCE_WEIGHT = 1.0
-
 
 class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
     """A one-hot label and a code, each with a prior of its own; the classifier and the clusterer.
@@ -41,6 +38,26 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         "cluster_heads": ["boolean"],
         "head_distance": [Interval(Real, 0, None, closed="left")],
     }
+
+    def __init__(
+        self,
+        n_components: int,
+        *,
+        label_divergence: str | Divergence,
+        label_divergence_weight: float,
+        consistency_weight: float,
+        consistency_radius: float,
+        cluster_heads: bool,
+        head_distance: float,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(n_components, **parameters)
+        self.label_divergence = label_divergence
+        self.label_divergence_weight = label_divergence_weight
+        self.consistency_weight = consistency_weight
+        self.consistency_radius = consistency_radius
+        self.cluster_heads = cluster_heads
+        self.head_distance = head_distance
 
     def _label_prior(self, frequencies: np.ndarray) -> Categorical:
         n_labels = self._n_labels(frequencies)
@@ -77,7 +94,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         if self.consistency_weight > 0.0:
             terms.append(Consistency(self.consistency_weight * null_loss, self.consistency_radius))
         if self.cluster_heads and self.head_distance > 0.0:
-            terms.append(HeadDistance(_HEAD_DISTANCE_WEIGHT * null_loss, self.head_distance))
+            terms.append(HeadDistance(null_loss, self.head_distance))
         return terms
 
     def _builder(self, role: str, registry: dict) -> Any:
@@ -130,7 +147,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
             )
         return self._codec.decode(codes, self._label_columns(self._label_codes(y, len(codes))))
 
-    def sample(self, n_samples: int = 1, y: Any = None, random_state: Any = None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, y: Any = None, random_state: Any = None) -> np.ndarray:
         """Return new rows, of labels that you choose: codes drawn from the prior, decoded.
 
         Parameters
@@ -171,7 +188,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
     def _mean_prior_code(self, n_samples: int) -> np.ndarray:
         """Return the prior's mean, once for each sample, in its own units."""
         zeros = torch.zeros(n_samples, self.model_.n_components)
-        return self.model_.to_prior_units(zeros).numpy().astype(self._output_dtype)
+        mean = self.model_.latents[0].prior.project(zeros)  # on a simplex: its middle
+        return self.model_.to_prior_units(mean).numpy().astype(self._output_dtype)
 
     def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
         return Budget.for_labels(n_samples, n_batches)

@@ -19,9 +19,21 @@ def _is_missing(value: Any) -> bool:
     return value is None or is_nan or type(value).__name__ == "NAType"
 
 
-def _unlabeled_strings(y: np.ndarray) -> np.ndarray:
-    """Return which entries of an array of strings or objects carry no label."""
-    marks = (_is_missing(value) or value in ("", UNLABELED) for value in y.tolist())
+def _is_empty(y: np.ndarray) -> np.ndarray:
+    """Return which entries of an array are missing or the empty string."""
+    if y.dtype.kind not in "OUS":
+        return np.zeros(len(y), dtype=bool)
+    empty = (_is_missing(value) or value == "" for value in y.tolist())
+    return np.fromiter(empty, dtype=bool, count=len(y))
+
+
+def _is_marked(y: np.ndarray) -> np.ndarray:
+    """Return which entries of an array are the number -1."""
+    if y.dtype.kind in "US":
+        return np.zeros(len(y), dtype=bool)
+    if y.dtype.kind != "O":
+        return y == UNLABELED
+    marks = (not isinstance(value, str) and value == UNLABELED for value in y.tolist())
     return np.fromiter(marks, dtype=bool, count=len(y))
 
 
@@ -30,16 +42,15 @@ def mark_unlabeled(y: Any) -> np.ndarray:
 
     NaN among numbers stays, for scikit-learn's checks to refuse.
     """
-    if hasattr(y, "isna") and y.isna().any():  # pandas has integers that may be missing
+    if hasattr(y, "isna") and np.any(y.isna()):  # pandas has integers that may be missing
         y = y.astype(object)
+    if isinstance(y, (list, tuple)) and len({isinstance(value, str) for value in y}) > 1:
+        y = np.array(y, dtype=object)  # or NumPy would make strings of the numbers
     y = column_or_1d(y, warn=True)
     if y.dtype != object:
         return y
-    missing = _unlabeled_strings(y)
-    if not missing.any():
-        return y
     marked = y.copy()
-    marked[missing] = UNLABELED if not any(isinstance(v, str) for v in y[~missing]) else ""
+    marked[_is_empty(y)] = ""
     return marked
 
 
@@ -47,7 +58,8 @@ def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes in `y`, sorted, and each row's index among them, -1 for no label.
 
     Numbers: -1 is "unlabelled" if at least two other classes remain; otherwise {-1, 1} are two
-    classes as usual. Strings: the empty string; in arrays of objects also None, NaN and -1.
+    classes as usual. Strings: the empty string; among objects also None and NaN, and -1 among
+    strings.
 
     Parameters
     ----------
@@ -63,12 +75,11 @@ def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If no row has a label, or if `y` holds continuous values.
     """
-    if y.dtype.kind in "OUS":
-        labeled = ~_unlabeled_strings(y)
-    else:
-        labeled = y != UNLABELED
-        if len(np.unique(y[labeled])) < 2:
-            labeled = np.ones(len(y), dtype=bool)
+    named, marked = ~_is_empty(y), _is_marked(y)
+    labeled = named & ~marked
+    holds_text = any(isinstance(value, str) for value in y[labeled].tolist()[:1])
+    if not holds_text and len(set(y[labeled].tolist())) < 2:
+        labeled = named  # -1 is one of the two classes
     if not labeled.any():
         raise ValueError(
             "y: expected at least one row with a label, got only rows marked as unlabelled (-1, or "
@@ -86,7 +97,9 @@ def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def codes_of(y: Any, classes: np.ndarray, n_samples: int) -> np.ndarray:
+def codes_of(
+    y: Any, classes: np.ndarray, n_samples: int, *, allow_unlabeled: bool = False
+) -> np.ndarray:
     """Return the index of each label in `classes`, shape (n_samples,).
 
     Parameters
@@ -94,23 +107,28 @@ def codes_of(y: Any, classes: np.ndarray, n_samples: int) -> np.ndarray:
     y : label or array-like of shape (n_samples,)
     classes : ndarray of shape (n_classes,), sorted
     n_samples : int
+    allow_unlabeled : bool, default=False
+        Whether rows marked as unlabelled get -1.
 
     Raises
     ------
     ValueError
         If a label is not among `classes` or there are not `n_samples` of them.
     """
-    values = np.asarray(y)
+    values = mark_unlabeled(y) if np.ndim(y) == 1 else np.asarray(y)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != n_samples):
         raise ValueError(
             f"y: expected one label or {n_samples} of them, one a row, got an array of shape "
             f"{values.shape}."
         )
     index = {label: code for code, label in enumerate(classes.tolist())}
-    unknown = [label for label in np.unique(values).tolist() if label not in index]
+    if allow_unlabeled:
+        index = {"": UNLABELED, UNLABELED: UNLABELED} | index
+    labels = np.atleast_1d(values).tolist()
+    unknown = sorted({label for label in labels if label not in index}, key=repr)
     if unknown:
         raise ValueError(f"y: expected labels among {classes.tolist()}, got {unknown}.")
-    codes = [index[label] for label in np.atleast_1d(values).tolist()]
+    codes = [index[label] for label in labels]
     return np.broadcast_to(np.array(codes, dtype=np.int64), n_samples).copy()
 
 

@@ -96,35 +96,43 @@ def random_directions(n_components: int, n_directions: int, generator: torch.Gen
 
 
 def measure_prior_match(
-    model: AutoencoderModel, x: Tensor, *, seed: int, held_out: bool | None
+    model: AutoencoderModel,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    held_out: bool | None,
 ) -> PriorMatch:
     """Return how well the codes of rows `x` (in the networks' units) meet their prior.
 
-    Of labels that the encoder infers nothing is said. At most 10,000 of the rows, drawn at random,
-    are looked at.
+    Where classes have their parts of the prior, that is the one of the classes `y`. Of labels that
+    the encoder infers nothing is said. At most 10,000 of the rows, drawn at random, are looked at.
     """
     generator = new_generator(seed, x.device)
-    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
-    x = x[order.to(x.device)]
+    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS].to(x.device)
+    x, y = x[order], None if y is None else y[order]
+    asked = y if model.role.matches_classes else None
     with evaluation(model):
         codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(2048)])
     directions = random_directions(codes.shape[1], _N_PROJECTIONS, generator)
-    prior_codes = model.sample_prior(len(codes), generator)
+    prior_codes = model.sample_prior(len(codes), generator, asked)
     distance = sliced_distance(codes, prior_codes, directions)
     reference = torch.stack(
         [
             sliced_distance(
-                model.sample_prior(len(codes), generator),
-                model.sample_prior(len(codes), generator),
+                model.sample_prior(len(codes), generator, asked),
+                model.sample_prior(len(codes), generator, asked),
                 directions,
             )
             for _ in range(_N_REFERENCES)
         ]
     ).mean()
+    if asked is not None:
+        asked = asked[torch.arange(_N_SPREAD_DRAWS, device=x.device) % len(asked)]
     return PriorMatch(
         distance.item(),
         reference.item(),
-        _spread(codes, model.sample_prior(_N_SPREAD_DRAWS, generator)),
+        _spread(codes, model.sample_prior(_N_SPREAD_DRAWS, generator, asked)),
         len(codes),
         held_out,
     )
@@ -167,7 +175,7 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
         )
     else:
         return
-    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=4)
+    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=5)
 
 
 def look_at_held_out(
@@ -183,7 +191,7 @@ def look_at_held_out(
     with torch.no_grad():
         outputs = model.decode_codes(model.mean_codes(x), model.given_columns(y))
         reconstruction = float(loss(outputs, x).mean())
-    match = measure_prior_match(model, x, seed=seed, held_out=None)
+    match = measure_prior_match(model, x, y, seed=seed, held_out=None)
     model.train()
     return {
         "validation_reconstruction": reconstruction,

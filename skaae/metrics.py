@@ -137,7 +137,8 @@ def two_sample_accuracy(X: Any, Y: Any, *, cv: int = 5, random_state: Any = None
     1.0
     """
     X, Y = check_array(X), check_array(Y)
-    check_consistent_length(X.T, Y.T)
+    if X.shape != Y.shape:  # a classifier that answers the larger sample would be right too often
+        raise ValueError(f"Expected two samples of one shape, got {X.shape} and {Y.shape}.")
     rows = np.concatenate([X, Y])
     labels = np.repeat([0, 1], [len(X), len(Y)])
     seed = random_seed(random_state)
@@ -146,13 +147,16 @@ def two_sample_accuracy(X: Any, Y: Any, *, cv: int = 5, random_state: Any = None
     return float(cross_val_score(classifier, rows, labels, cv=folds).mean())
 
 
-def prior_match(estimator: Any, X: Any, *, random_state: Any = None) -> PriorMatch:
+def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = None) -> PriorMatch:
     """Return how well the codes of rows that took no part in training meet the prior.
 
     Parameters
     ----------
     estimator : fitted AdversarialAutoencoder
     X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,), default=None
+        Classes, where each has its part of the prior (``label_role="discriminator"``); without
+        them the codes are compared with the whole prior.
     random_state : int, RandomState or None, default=None
 
     Returns
@@ -170,7 +174,7 @@ def prior_match(estimator: Any, X: Any, *, random_state: Any = None) -> PriorMat
     >>> prior_match(aae, X, random_state=0).n_samples
     200
     """
-    return estimator._prior_match(X, seed=random_seed(random_state))
+    return estimator._prior_match(X, y, seed=random_seed(random_state))
 
 
 def parzen_log_likelihood(samples: Any, X: Any, *, bandwidth: float) -> float:

@@ -26,7 +26,7 @@ from skaae.losses import LOSSES
 from skaae.metrics import reconstruction_error
 from skaae.networks import MLP
 from skaae.posteriors import POSTERIORS
-from skaae.priors import PRIORS, Categorical, GaussianMixture, Normal
+from skaae.priors import PRIORS, Categorical, GaussianMixture, Normal, ScipyPrior
 
 SHORT = {"max_iter": 3, "hidden_layer_sizes": (16,), "random_state": 0}
 
@@ -482,6 +482,32 @@ def test_warm_start_refuses_another_size(X):
     model = AdversarialAutoencoder(2, warm_start=True, **SHORT).fit(X)
     with pytest.raises(ValueError, match="warm_start=True: expected n_components=2"):
         model.set_params(n_components=3).fit(X)
+
+
+@short_fits_may_warn
+def test_warm_start_refuses_other_layers(unit_rows):
+    model = AdversarialAutoencoder(warm_start=True, **SHORT).fit(unit_rows)
+    with pytest.raises(ValueError, match="warm_start=True: expected sizes of weights="):
+        model.set_params(hidden_layer_sizes=(7, 7)).fit(unit_rows)
+
+
+@short_fits_may_warn
+def test_warm_start_takes_a_distribution_of_scipy(unit_rows):
+    prior = ScipyPrior(stats.t(df=5))
+    model = AdversarialAutoencoder(prior=prior, warm_start=True, **SHORT).fit(unit_rows)
+    before = model.transform(unit_rows)
+    model.set_params(learning_rate=1e-12, weight_decay=0.0, max_iter=1).fit(unit_rows)
+    np.testing.assert_allclose(model.transform(unit_rows), before, atol=1e-6)
+
+
+@short_fits_may_warn
+def test_partial_fit_heeds_parameters_set_between_calls(unit_rows):
+    model = AdversarialAutoencoder(**SHORT).partial_fit(unit_rows)
+    before = model.transform(unit_rows)
+    model.set_params(learning_rate=1e-12, weight_decay=0.0).partial_fit(unit_rows)
+    np.testing.assert_allclose(model.transform(unit_rows), before, atol=1e-6)
+    model.set_params(learning_rate=1e-2).partial_fit(unit_rows)
+    assert np.abs(model.transform(unit_rows) - before).max() > 1e-2
 
 
 @short_fits_may_warn

@@ -1,13 +1,14 @@
 """The estimators that use labels or infer them."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
 from sklearn.svm import SVC
 from torch import nn
 
@@ -17,7 +18,7 @@ from skaae import (
     ConditionalAdversarialAutoencoder,
 )
 from skaae.divergences import DIVERGENCES
-from skaae.metrics import hungarian_accuracy
+from skaae.metrics import hungarian_accuracy, prior_match
 from skaae.networks import MLP
 from skaae.priors import GaussianMixture
 
@@ -97,6 +98,31 @@ def test_classes_take_their_place_in_the_prior(split, device, labeled):
     drawn = model.sample(200, y=np.repeat(np.arange(10), 20), random_state=0)
     reader = SVC().fit(X_train, y_train)
     assert reader.score(drawn, np.repeat(np.arange(10), 20)) > 0.8
+
+
+@short_fits_may_warn
+def test_rows_without_a_class_are_decoded_and_scored_without_one(wine):
+    X, y = wine
+    few = np.where(np.arange(len(y)) % 2, y, -1)
+    model = ConditionalAdversarialAutoencoder(**SHORT).fit(X, few)
+    codes = model.transform(X)
+    without, with_class = (model.inverse_transform(codes, labels) for labels in (few, y))
+    marked = few == -1
+    np.testing.assert_allclose(without[~marked], with_class[~marked])
+    assert (without[marked] != with_class[marked]).any()
+    folds = KFold(3, shuffle=True, random_state=0)
+    assert np.isfinite(cross_val_score(model, X, few, cv=folds)).all()
+
+
+def test_the_match_is_with_the_part_of_the_prior_that_classes_take(wine):
+    """Three classes take three of ten modes, and no warning says that seven are empty."""
+    X, y = wine
+    model = ConditionalAdversarialAutoencoder(
+        label_role="discriminator", prior="gaussian_mixture", random_state=0
+    ).fit(X, y)
+    assert model.prior_match_.ratio < 2.0
+    assert prior_match(model, X, y, random_state=0).ratio < 2.0
+    assert prior_match(model, X, random_state=0).ratio > 4.0
 
 
 @short_fits_may_warn
@@ -190,7 +216,7 @@ def test_heads_make_the_code_a_map_of_the_classes(split, device):
     ).fit(X_train, y_train)
     reader = SVC().fit(model.transform(X_train), y_train)
     assert reader.score(model.transform(X_test), y_test) > 0.93
-    heads = model.model_.heads.positions.detach().numpy()
+    heads = model.model_.heads.positions.detach().cpu().numpy()
     distances = np.linalg.norm(heads[:, None] - heads, axis=2)[np.triu_indices(10, 1)]
     assert distances.min() > 0.8 * model.head_distance
 
@@ -201,7 +227,8 @@ def test_strings_may_be_labels(wine):
     names = np.array(["red", "white", "", "rose"])[np.where(np.arange(len(y)) % 3 == 0, 2, y % 2)]
     model = AdversarialAutoencoderClassifier(2, **SHORT).fit(X, names)
     assert model.classes_.tolist() == ["red", "white"]
-    assert set(model.predict(X)) <= {"red", "white"}
+    with pytest.raises(ValueError, match=r"among \['red', 'white'\], got \['rose'\]"):
+        model.sample(2, y="rose")
     assert model.sample(2, y="white").shape == (2, 13)
 
 
@@ -210,7 +237,45 @@ def test_strings_may_be_labels(wine):
 def test_label_divergences(wine, label_divergence):
     X, y = wine
     model = AdversarialAutoencoderClassifier(2, label_divergence=label_divergence, **SHORT)
-    assert np.isfinite(model.fit(X, y).history_[-1]["regularization"])
+    last = model.fit(X, y).history_[-1]
+    assert np.isfinite(last["label_regularization"])
+    assert ("label_discriminator" in last) == (label_divergence == "jensen_shannon")
+
+
+@short_fits_may_warn
+def test_reconstruction_trains_no_labels_of_the_classifier(wine):
+    """Without any other term, labels stay as they began."""
+    X, y = wine
+    before, after = (
+        AdversarialAutoencoderClassifier(
+            2,
+            label_divergence_weight=0.0,
+            divergence_weight=0.0,
+            consistency_weight=0.0,
+            classification_weight=1e-30,
+            weight_decay=0.0,
+            hidden_layer_sizes=(),
+            learning_rate=rate,
+            max_iter=20,
+            random_state=0,
+        )
+        .fit(X, y)
+        .predict_proba(X)
+        for rate in (1e-9, 1e-2)
+    )
+    np.testing.assert_allclose(before, after, atol=1e-4)
+
+
+@short_fits_may_warn
+def test_rows_with_the_only_label_of_a_class_are_trained_on(wine):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = np.full(2000, -1)
+    y[[5, 6, 7]] = [0, 1, 2]
+    model = AdversarialAutoencoderClassifier(2, early_stopping=True, validation_fraction=0.5)
+    model.set_params(**{**SHORT, "max_iter": 1}).fit(X, y)
+    np.testing.assert_allclose(model.class_frequencies_, 1 / 3)
+    assert model.history_[0]["classification"] > 0.0
 
 
 def test_one_class_is_refused(wine):
@@ -224,7 +289,9 @@ def test_a_grid_search_over_the_classifier(wine):
     search = GridSearchCV(
         AdversarialAutoencoderClassifier(2, **SHORT), {"consistency_weight": [0.0, 1.0]}, cv=2
     )
-    assert 0.0 <= search.fit(*wine).best_score_ <= 1.0
+    search.fit(*wine)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.consistency_weight == search.best_params_["consistency_weight"]
 
 
 # ---------------------------------------------------------------------------------- clusterer
@@ -246,6 +313,36 @@ def test_clusters_are_nearer_to_the_classes_than_those_of_k_means(clusterer, spl
 
 def test_no_cluster_is_empty(clusterer):
     assert np.bincount(clusterer.labels_, minlength=10).min() > 0
+
+
+def test_fewer_rows_than_clusters_are_refused(split):
+    with pytest.raises(ValueError, match="at least as many rows as n_clusters=8"):
+        AdversarialAutoencoderClusterer(8, **SHORT).fit(split[0][:4])
+
+
+@short_fits_may_warn
+def test_parameters_set_after_a_fit_do_not_change_its_clusters(split):
+    model = AdversarialAutoencoderClusterer(3, **SHORT).fit(split[0][:50])
+    with pytest.raises(ValueError, match=r"among \[0, 1, 2\], got \[4\]"):
+        model.set_params(n_clusters=5).sample(2, y=4)
+
+
+def test_a_fit_whose_warnings_are_errors_is_whole(split):
+    model = AdversarialAutoencoderClusterer(3, **SHORT)
+    X = np.outer(np.arange(40.0), np.ones(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            model.fit(X)
+    assert (model.labels_ == model.predict(X)).all()
+    assert model.cluster_centers_.shape == (3, 4)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(20, 1), (3, 2)])
+def test_no_batch_has_a_single_row(split, n_rows, batch_size):
+    model = AdversarialAutoencoderClusterer(2, batch_size=batch_size, **SHORT)
+    assert np.isfinite(model.fit(split[0][:n_rows]).transform(split[0])).all()
 
 
 def test_labels_are_the_predictions_of_the_rows(clusterer, split):
@@ -303,11 +400,44 @@ def test_a_seed_gives_the_same_fit_and_pickling_keeps_it(wine, estimator):
 
 @short_fits_may_warn
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize("changes", [{"early_stopping": True}, {"warm_start": True}], ids=str)
-def test_stopping_and_warm_starts_take_labels(wine, estimator, changes):
+def test_stopping_ends_training_at_the_best_look(wine, estimator):
     X, y = wine
-    model = clone(estimator).set_params(**changes)
-    assert np.isfinite(model.fit(X, y).fit(X, y).transform(X)).all()
+    model = clone(estimator).set_params(
+        early_stopping=True, max_iter=400, n_iter_no_change=1, tol=1.0
+    )
+    model.fit(X, y)
+    # No look improves by that much, so the second is the last.
+    looks = [entry for entry in model.history_ if "criterion" in entry]
+    assert len(looks) == 2
+    assert model.n_iter_ < 400
+    best = min(looks, key=lambda entry: entry["criterion"])
+    assert model.best_iter_ == best["epoch"]
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_a_warm_start_goes_on_from_the_codes_before(wine, estimator):
+    X, y = wine
+    model = clone(estimator).set_params(max_iter=100).fit(X, y)
+    before = model.transform(X)
+    still = {"max_iter": 1, "learning_rate": 1e-9, "weight_decay": 0.0, "random_state": 1}
+    warm = model.set_params(warm_start=True, **still).fit(X, y).transform(X)
+    fresh = clone(estimator).set_params(**still).fit(X, y).transform(X)
+    # Running statistics move on where layers are normalised over the batch.
+    assert np.abs(warm - before).max() < 0.2 * np.abs(fresh - before).max()
+
+
+@short_fits_may_warn
+def test_a_warm_start_takes_more_labels(wine):
+    X, y = wine
+    few = np.where(np.arange(len(y)) % 2, y, -1)
+    model = AdversarialAutoencoderClassifier(2, warm_start=True, **SHORT).fit(X, few)
+    model.fit(X, y)
+    frequencies = np.bincount(y) / len(y)
+    np.testing.assert_allclose(model.class_frequencies_, frequencies)
+    np.testing.assert_allclose(
+        model.model_.latents[1].category_probabilities(), frequencies, atol=1e-6
+    )
 
 
 @short_fits_may_warn

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import DataConversionWarning
 
 from skaae._labels import codes_of, encode_labels, mark_unlabeled, one_hot
 
@@ -29,6 +30,10 @@ def encoded(y):
         (pd.Series(["b", None, "a"], dtype="string"), ["a", "b"], [1, -1, 0]),
         (pd.Series([3, None, 4], dtype="Int64"), [3, 4], [0, -1, 1]),
         (pd.Categorical(["b", None, "a"]), ["a", "b"], [1, -1, 0]),
+        (np.array([-1, 1, 1], dtype=object), [-1, 1], [0, 1, 1]),
+        (np.array([-1, 1, None], dtype=object), [-1, 1], [0, 1, -1]),
+        (["a", "b", -1], ["a", "b"], [0, 1, -1]),
+        (["-1", "b"], ["-1", "b"], [0, 1]),
     ],
 )
 def test_classes_are_sorted_and_rows_without_label_are_minus_one(y, classes, codes):
@@ -52,6 +57,16 @@ def test_labels_find_their_codes():
     classes = np.array(["a", "b"])
     assert codes_of(["b", "a"], classes, 2).tolist() == [1, 0]
     assert codes_of("b", classes, 3).tolist() == [1, 1, 1]
+
+
+def test_a_frame_of_one_column_is_a_column():
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        assert encoded(pd.DataFrame({"y": [2, 0]})) == ([0, 2], [1, 0])
+
+
+@pytest.mark.parametrize(("y", "codes"), [([3, -1], [1, -1]), ([None, 2], [-1, 0]), (-1, [-1, -1])])
+def test_rows_without_label_have_a_code_where_that_is_allowed(y, codes):
+    assert codes_of(y, np.array([2, 3]), 2, allow_unlabeled=True).tolist() == codes
 
 
 @pytest.mark.parametrize(

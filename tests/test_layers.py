@@ -17,7 +17,7 @@ LAYERS = [
     ["divergences"],
     ["_latent", "_parameters"],
     ["_implicit_model", "_model"],
-    ["_codec", "_prior_match", "_rows", "training"],
+    ["_codec", "_prior_match", "_rows", "_warm_start", "training"],
     ["_safety"],
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],

@@ -59,6 +59,23 @@ def test_classification_of_rows_without_labels_is_zero(x):
     assert Classification(1.0)(view(make_model(), x, y)) == 0.0
 
 
+def test_the_direction_is_sought_at_the_size_that_rows_differ_by(x, monkeypatch):
+    """At a smaller one it is what changes labels at once, and wrong labels stay wrong."""
+    shifts = []
+    divergence = Consistency._divergence
+
+    def spied(view, log_p, shift):
+        shifts.append(shift.detach())
+        return divergence(view, log_p, shift)
+
+    monkeypatch.setattr(Consistency, "_divergence", staticmethod(spied))
+    here = view(make_model(), x)
+    Consistency(1.0, radius=0.4)(here)
+    probe, move = (shift / _distances_to_nearest(x) for shift in shifts)
+    torch.testing.assert_close(move.norm(dim=1), torch.full((20,), 0.4))
+    assert 0.12 < probe.std() < 0.18
+
+
 def test_consistency_is_the_worst_of_many_moves(x):
     """The move that is found changes labels more than random moves of its length."""
     model = make_model().double()

@@ -8,7 +8,7 @@ under the best one-to-one map, which other methods report.
 """
 
 import numpy as np
-from common import LABEL_SETTINGS, Record, arguments, cluster_error_of, timed
+from common import LABEL_SETTINGS, Record, arguments, chosen, cluster_error_of, timed
 from data import load_images
 
 from skaae import AdversarialAutoencoderClusterer
@@ -22,9 +22,8 @@ def main():
     images = load_images(args.data)
     record = Record("clustering", args, images)
     settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
-    for name, (n_clusters, paper) in ROWS.items():
-        if args.only and name not in args.only:
-            continue
+    for name in chosen(args, ROWS):
+        n_clusters, paper = ROWS[name]
         errors, accuracies, alive, seconds = [], [], [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClusterer(n_clusters, random_state=seed, **settings)
@@ -35,7 +34,7 @@ def main():
                 100.0 * hungarian_accuracy(images.y_test, model.predict(images.X_test))
             )
             alive.append(len(np.unique(model.labels_)))
-        record.add(name, errors, paper=paper, unit="%", seconds=seconds, settings=settings)
+        record.add(name, errors, paper=paper, unit="%", seconds=seconds, model=model)
         record.add(f"{name}: clusters in use", alive)
         if n_clusters == 10:
             record.add(f"{name}: Hungarian accuracy", accuracies, unit="%")

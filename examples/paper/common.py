@@ -48,6 +48,14 @@ def with_few_labels(y, n_labels, seed):
     return few
 
 
+def chosen(args, names):
+    """Return those of `names` that ``--only`` asks for."""
+    unknown = set(args.only or ()) - set(names)
+    if unknown:
+        raise SystemExit(f"--only: expected some of {list(names)}, got {sorted(unknown)}.")
+    return [name for name in names if not args.only or name in args.only]
+
+
 class Record:
     """Figures of a script, printed as they come and kept as JSON with what they came from."""
 
@@ -56,9 +64,10 @@ class Record:
         self.stem += "_quick" if args.quick else ""
         self.path = args.out / f"{self.stem}.json"
         self.images = images
-        self.rows = json.loads(self.path.read_text())["rows"] if self.path.exists() else {}
+        before = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.rows, self.pictures = before.get("rows", {}), before.get("pictures", [])
 
-    def add(self, name, values, *, paper=None, unit="", seconds=None, settings=None):
+    def add(self, name, values, *, paper=None, unit="", seconds=None, model=None):
         values = [float(value) for value in values]
         print(
             f"{name:45} {np.mean(values):9.3f} {unit} (each: "
@@ -71,7 +80,8 @@ class Record:
             "unit": unit,
             "paper": paper,
             "seconds_per_fit": seconds,
-            "settings": settings,
+            "model": type(model).__name__ if model is not None else None,
+            "settings": changed_settings(model) if model is not None else None,
             "data": [self.images.name, len(self.images.X_train), len(self.images.X_test)],
             "seeds": list(range(len(values))),
             "versions": {
@@ -82,18 +92,43 @@ class Record:
                 "python": platform.python_version(),
             },
             "hardware": {
-                "processor": platform.machine(),
+                "processor": processor(),
                 "cores": os.cpu_count(),
                 "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             },
         }
+        self._write()
+
+    def _write(self):
+        content = {"rows": self.rows, "pictures": self.pictures}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"rows": self.rows}, indent=1) + "\n")
+        self.path.write_text(json.dumps(content, indent=1) + "\n")
 
     def picture(self, figure, suffix=""):
         """Save a figure beside the figures that it belongs to."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(self.path.with_name(f"{self.stem}{suffix}.png"), dpi=110)
+        name = f"{self.stem}{suffix}.png"
+        figure.savefig(self.path.with_name(name), dpi=110)
+        self.pictures = sorted({*self.pictures, name})
+        self._write()
+
+
+def changed_settings(model):
+    """Return the parameters of a model that are not the defaults, as text where JSON has none."""
+    defaults = type(model)().get_params(deep=False)
+    return {
+        name: value if isinstance(value, (int, float, str)) else repr(value)
+        for name, value in model.get_params(deep=False).items()
+        if repr(value) != repr(defaults[name]) and name != "random_state"
+    }
+
+
+def processor():
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def cluster_error_of(model, images):

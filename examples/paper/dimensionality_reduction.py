@@ -6,7 +6,15 @@ With labels the error is that of the label head; without, that of 20 clusters, e
 the label of its surest validation row. The maps of the first seed are drawn.
 """
 
-from common import LABEL_SETTINGS, Record, arguments, cluster_error_of, timed, with_few_labels
+from common import (
+    LABEL_SETTINGS,
+    Record,
+    arguments,
+    chosen,
+    cluster_error_of,
+    timed,
+    with_few_labels,
+)
 from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier, AdversarialAutoencoderClusterer
@@ -37,9 +45,8 @@ def main():
         "cluster_heads": True,
         "max_iter": 12 if args.quick else 200,
     }
-    for name, (n_labels, paper) in ROWS.items():
-        if args.only and name not in args.only:
-            continue
+    for name in chosen(args, ROWS):
+        n_labels, paper = ROWS[name]
         errors, seconds = [], []
         for seed in range(args.seeds):
             if n_labels:
@@ -54,7 +61,7 @@ def main():
             seconds.append(spent)
             if seed == 0:
                 record.picture(draw(model, images), f"_{name.replace(' ', '_')}")
-        record.add(name, errors, paper=paper, unit="%", seconds=seconds, settings=settings)
+        record.add(name, errors, paper=paper, unit="%", seconds=seconds, model=model)
 
 
 if __name__ == "__main__":

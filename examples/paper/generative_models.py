@@ -4,13 +4,13 @@
 
 Samples are judged by the Frechet distance of their features in a classifier trained on real digits
 (lower is better), by their distance from the nearest training row beside that of test rows (near
-zero would be copies), and by the Parzen log-likelihood of test rows, whose bandwidth is chosen on
-the last 10,000 training rows. Models with an encoder also show their reconstruction and how well
-codes of test rows meet the prior.
+zero would be copies), and by the Parzen log-likelihood of test rows under 10,000 samples, whose
+bandwidth is chosen on the last 10,000 training rows; models are fitted to the others. Those with an
+encoder also show their reconstruction and how well codes of test rows meet the prior.
 """
 
 import numpy as np
-from common import N_VALIDATION, Record, arguments, timed
+from common import N_VALIDATION, Record, arguments, chosen, timed
 from data import load_images
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
@@ -22,27 +22,25 @@ from skaae.metrics import (
     prior_match,
     reconstruction_error,
 )
+from skaae.networks import MLP
 
 N_COMPONENTS = 8
 SIZES = (1000, 1000)
+# The one network from codes to images, which every model trains.
+DECODER = MLP(SIZES, linear_path=False)
 
 
 def models(seed, **settings):
-    shared = {"hidden_layer_sizes": SIZES, "random_state": seed, **settings}
+    shared = {"n_components": N_COMPONENTS, "random_state": seed, **settings}
+    generating = {"generator": DECODER, "bounded": True, **shared}
+    encoding = {"hidden_layer_sizes": SIZES, "decoder": DECODER, **shared}
+    vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     return {
-        "GAN": ImplicitGenerativeModel(N_COMPONENTS, bounded=True, **shared),
-        "GMMN": ImplicitGenerativeModel(N_COMPONENTS, divergence="mmd", bounded=True, **shared),
-        "VAE": AdversarialAutoencoder(
-            N_COMPONENTS,
-            divergence="posterior_kl",
-            posterior="gaussian",
-            reconstruction_loss="bernoulli",
-            **shared,
-        ),
-        "AAE": AdversarialAutoencoder(N_COMPONENTS, **shared),
-        "AAE, bernoulli": AdversarialAutoencoder(
-            N_COMPONENTS, reconstruction_loss="bernoulli", **shared
-        ),
+        "GAN": ImplicitGenerativeModel(**generating),
+        "GMMN": ImplicitGenerativeModel(divergence="mmd", **generating),
+        "VAE": AdversarialAutoencoder(reconstruction_loss="bernoulli", **vae, **encoding),
+        "AAE": AdversarialAutoencoder(**encoding),
+        "AAE, bernoulli": AdversarialAutoencoder(reconstruction_loss="bernoulli", **encoding),
     }
 
 
@@ -81,12 +79,12 @@ def draw(samples, shape):
 def main():
     args = arguments(__doc__, n_seeds=1)
     images = load_images(args.data)
-    X_train, X_test = images.X_train, images.X_test
+    X_train, X_test = images.X_train[:-N_VALIDATION], images.X_test
+    validation = images.X_train[-N_VALIDATION:]
     record = Record("generative_models", args, images)
     reader = MLPClassifier((128,), early_stopping=True, random_state=0)
-    reader.fit(X_train, images.y_train)
+    reader.fit(X_train, images.y_train[:-N_VALIDATION])
     real = features(reader, X_test)
-    validation = X_train[-N_VALIDATION:]
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
     nearest = neighbors.kneighbors(X_test[:1000])[0].mean()
     record.add("nearest training row, test rows", [nearest])
@@ -95,9 +93,7 @@ def main():
     )
     settings = {"max_iter": 15 if args.quick else 200}
     samples = {}
-    for name in models(0):
-        if args.only and name not in args.only:
-            continue
+    for name in chosen(args, models(0)):
         figures, seconds = {}, []
         for seed in range(args.seeds):
             model = models(seed, **settings)[name]
@@ -108,7 +104,7 @@ def main():
                 "Frechet distance": frechet_distance(features(reader, drawn), real),
                 "nearest training row": neighbors.kneighbors(drawn[:1000])[0].mean(),
                 "Parzen log-likelihood": parzen_log_likelihood(
-                    drawn, X_test, bandwidth=parzen_bandwidth(drawn, validation[:2000])
+                    drawn, X_test, bandwidth=parzen_bandwidth(drawn, validation)
                 ),
             }
             if isinstance(model, AdversarialAutoencoder):
@@ -118,7 +114,7 @@ def main():
                 figures.setdefault(what, []).append(value)
         for what, values in figures.items():
             paper = 340 if (name, what) == ("AAE", "Parzen log-likelihood") else None
-            record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, settings=settings)
+            record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, model=model)
     if len(samples) > 1:
         record.picture(draw(samples, images.shape))
 

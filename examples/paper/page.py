@@ -11,15 +11,14 @@ import numpy as np
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-# Each with the pictures that belong to it, by the ends of their names.
 SECTIONS = {
-    "priors": ("Sections 2 and 2.3: priors of four shapes, and classes in a prior", "*"),
-    "generative_models": ("Section 3: likelihood, and the models it is compared with", "*"),
-    "style_and_content": ("Section 4: style and content", "*"),
-    "semi_supervised": ("Section 5: classification with few labels, test error", None),
-    "clustering": ("Section 6: clustering, test error", None),
-    "stability": ("Twenty seeds of the clusterer", None),
-    "dimensionality_reduction": ("Section 7: maps in the plane, test error", "*"),
+    "priors": "Sections 2 and 2.3: priors of four shapes, and classes in a prior",
+    "generative_models": "Section 3: likelihood, and the models it is compared with",
+    "style_and_content": "Section 4: style and content",
+    "semi_supervised": "Section 5: classification with few labels, test error",
+    "clustering": "Section 6: clustering, test error",
+    "stability": "Twenty seeds of the clusterer",
+    "dimensionality_reduction": "Section 7: maps in the plane, test error",
 }
 DATA_SETS = {"": "", "_svhn": "SVHN, "}
 
@@ -55,19 +54,31 @@ def table(rows):
     return "\n".join(lines)
 
 
+def settings(rows):
+    """Return a sentence for each way in which the models of a table were set."""
+    said = {}
+    for name, row in rows.items():
+        if row.get("settings"):
+            pairs = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
+            said.setdefault(f"``{row['model']}({pairs})``", []).append(name.partition(":")[0])
+    return "\n\n".join(
+        f"{', '.join(dict.fromkeys(names))}: {call}, defaults else." for call, names in said.items()
+    )
+
+
 def main():
     parts = [HEAD]
-    for name, (title, pictures) in SECTIONS.items():
+    for name, title in SECTIONS.items():
         for (data, label), kind in product(DATA_SETS.items(), ("", "_quick")):
             path = DOCS / "results" / f"{name}{data}{kind}.json"
             if not path.exists():
                 continue
             heading = f"{title} ({label}{'quick' if kind else 'full'})"
             parts.append(f"{heading}\n{'-' * len(heading)}")
-            parts.append(table(json.loads(path.read_text())["rows"]))
-            files = sorted(path.parent.glob(f"{path.stem}{pictures}.png")) if pictures else []
-            parts += [f".. image:: results/{file.name}\n    :width: 60%" for file in files]
-    (DOCS / "paper.rst").write_text("\n\n".join(part.strip("\n") for part in parts) + "\n")
+            content = json.loads(path.read_text())
+            parts += [table(content["rows"]), settings(content["rows"])]
+            parts += [f".. image:: results/{file}\n    :width: 60%" for file in content["pictures"]]
+    (DOCS / "paper.rst").write_text("\n\n".join(part.strip("\n") for part in parts if part) + "\n")
 
 
 if __name__ == "__main__":

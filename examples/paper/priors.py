@@ -9,7 +9,16 @@ codes of held-out rows by class, on draws from the prior in grey.
 """
 
 import numpy as np
-from common import N_VALIDATION, Record, arguments, timed, trained_reader, with_few_labels
+import torch
+from common import (
+    N_VALIDATION,
+    Record,
+    arguments,
+    chosen,
+    timed,
+    trained_reader,
+    with_few_labels,
+)
 from data import load_images
 
 from skaae import AdversarialAutoencoder, ConditionalAdversarialAutoencoder
@@ -48,7 +57,8 @@ def draw(maps):
 
 def prior_draws(model, n_samples=3000):
     """Return draws from the prior of a fitted model."""
-    return np.asarray(model.model_.latents[0].prior.sample(n_samples, 2, random_state=0))
+    generator = torch.Generator().manual_seed(0)
+    return model.model_.latents[0].prior.sample(n_samples, 2, generator=generator).numpy()
 
 
 def main():
@@ -63,8 +73,10 @@ def main():
     runs = [(f"AAE, {name}", prior, {}) for name, prior in PRIORS.items()]
     runs += [(f"VAE, {name}", PRIORS[name], vae) for name in VAE_PRIORS]
     maps = {}
+    class_runs = [f"{name}, 10,000 labels" for name in CLASS_PRIORS]
+    asked_for = chosen(args, [*(name for name, *_ in runs), *class_runs])
     for name, prior, more in runs:
-        if args.only and name not in args.only:
+        if name not in asked_for:
             continue
         ratios, errors, seconds = [], [], []
         for seed in range(args.seeds):
@@ -74,7 +86,7 @@ def main():
             errors.append(reconstruction_error(model, X_held))
             if seed == 0:
                 maps[name] = model.transform(X_held), y_held, prior_draws(model)
-        record.add(f"{name}: distance ratio", ratios, seconds=seconds, settings=settings)
+        record.add(f"{name}: distance ratio", ratios, seconds=seconds, model=model)
         record.add(f"{name}: squared error", errors)
     if len(maps) > 1:
         record.picture(draw(maps))
@@ -82,8 +94,8 @@ def main():
     reader = trained_reader(images)
     asked = np.repeat(np.arange(10), 1000)
     maps = {}
-    for name, prior in CLASS_PRIORS.items():
-        if args.only and name not in args.only:
+    for name, prior in zip(class_runs, CLASS_PRIORS.values()):
+        if name not in asked_for:
             continue
         read, seconds = [], []
         for seed in range(args.seeds):
@@ -97,11 +109,11 @@ def main():
             if seed == 0:
                 maps[name] = model.transform(X_held), y_held, prior_draws(model)
         record.add(
-            f"{name}, 10,000 labels: class read from samples",
+            f"{name}: class read from samples",
             read,
             unit="%",
             seconds=seconds,
-            settings=settings,
+            model=model,
         )
     if maps:
         record.picture(draw(maps), "_of_classes")

@@ -8,7 +8,7 @@ The labels drawn differ from seed to seed, as many of each class. Settings were 
 """
 
 import numpy as np
-from common import LABEL_SETTINGS, Record, arguments, timed, with_few_labels
+from common import LABEL_SETTINGS, Record, arguments, chosen, timed, with_few_labels
 from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier
@@ -24,9 +24,9 @@ def main():
     images = load_images(args.data)
     record = Record("semi_supervised", args, images)
     settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
-    for name, (n_labels, paper) in ROWS[images.name].items():
-        if args.only and name not in args.only:
-            continue
+    rows = ROWS.get(images.name, ROWS["mnist"])
+    for name in chosen(args, rows):
+        n_labels, paper = rows[name]
         errors, seconds = [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClassifier(random_state=seed, **settings)
@@ -34,7 +34,7 @@ def main():
             _, spent = timed(lambda model=model, few=few: model.fit(images.X_train, few))
             errors.append(100.0 * np.mean(model.predict(images.X_test) != images.y_test))
             seconds.append(spent)
-        record.add(name, errors, paper=paper, unit="%", seconds=seconds, settings=settings)
+        record.add(name, errors, paper=paper, unit="%", seconds=seconds, model=model)
 
 
 if __name__ == "__main__":

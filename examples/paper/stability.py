@@ -10,7 +10,7 @@ clustered: labels are used for nothing else.
 import warnings
 
 import numpy as np
-from common import Record, arguments, timed
+from common import Record, arguments, chosen, timed
 from data import load_images
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -31,9 +31,8 @@ def main():
         f"MNIST, {N_ROWS:,} rows": (images.X_train[:N_ROWS], images.y_train[:N_ROWS]),
     }
     settings = {} if args.quick else {"max_iter": 400}
-    for name, (X, y) in sets.items():
-        if args.only and name not in args.only:
-            continue
+    for name in chosen(args, sets):
+        X, y = sets[name]
         accuracies, alive, warned, seconds = [], [], [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClusterer(N_CLUSTERS, random_state=seed, **settings)
@@ -45,7 +44,7 @@ def main():
             alive.append(np.sum(counts >= 0.01 * len(X) / N_CLUSTERS))
             accuracies.append(100.0 * hungarian_accuracy(y, model.labels_))
             print(f"{name}, seed {seed}: {alive[-1]} alive, {accuracies[-1]:.1f} %", flush=True)
-        record.add(f"{name}: accuracy", accuracies, unit="%", seconds=seconds, settings=settings)
+        record.add(f"{name}: accuracy", accuracies, unit="%", seconds=seconds, model=model)
         record.add(f"{name}: clusters alive, of {N_CLUSTERS}", alive)
         record.add(f"{name}: warnings of dead clusters", warned)
 

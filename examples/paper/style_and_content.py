@@ -19,9 +19,11 @@ def draw_styles(model, X, shape):
 
     styles = model.transform(X)
     rows = [model.inverse_transform(np.repeat(z[None], 10, axis=0), np.arange(10)) for z in styles]
-    image = np.block(
-        [[x.reshape(shape), *[part.reshape(shape) for part in row]] for x, row in zip(X, rows)]
-    )
+    lines = [
+        np.concatenate([image.reshape(shape) for image in (x, *row)], axis=1)
+        for x, row in zip(X, rows)
+    ]
+    image = np.concatenate(lines)
     figure, ax = plt.subplots(figsize=(6, 6 * len(X) / 11), layout="constrained")
     ax.imshow(image.clip(0, 1), cmap="gray_r")
     ax.axvline(shape[1] - 0.5, color="tab:blue")
@@ -54,7 +56,7 @@ def main():
         held.append(100.0 * style.score(model.transform(images.X_test), images.y_test))
         if seed == 0:
             record.picture(draw_styles(model, images.X_test[:10], images.shape))
-    record.add("class read from samples", read, unit="%", seconds=seconds, settings=settings)
+    record.add("class read from samples", read, unit="%", seconds=seconds, model=model)
     record.add("class read from style codes (chance: 10)", held, unit="%")
 
 

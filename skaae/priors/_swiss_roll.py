@@ -23,8 +23,10 @@ class SwissRoll(PriorWithClasses):
     ----------
     radius : float, default=4.0
         Outer radius.
-    noise : float, default=0.1
-        Standard deviation of the Gaussian noise around the band.
+    noise : float, default=0.3
+        Standard deviation of the Gaussian noise around the band, whose turns are 1.8 apart at the
+        default radius. A band that is much narrower is no prior that a network meets: it would have
+        to place every row to within the noise.
     n_stretches : int, default=10
         Classes: class k is the k-th stretch of the band, all of one length, from the inside out.
 
@@ -55,7 +57,7 @@ class SwissRoll(PriorWithClasses):
         "n_stretches": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, radius: float = 4.0, noise: float = 0.1, *, n_stretches: int = 10) -> None:
+    def __init__(self, radius: float = 4.0, noise: float = 0.3, *, n_stretches: int = 10) -> None:
         self.radius = radius
         self.noise = noise
         self.n_stretches = n_stretches

@@ -37,6 +37,7 @@ class ResidentBatches:
 
     All batches have one size, the one nearest to `batch_size` that divides the rows evenly, so
     that no step is noisier than another; the few rows that are left over differ from pass to pass.
+    No batch has one row alone, which has no spread to normalise by.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ class ResidentBatches:
         Integer classes; -1 where there is no label.
     least_labeled : int, default=0
         Where fewer rows of a batch than this are expected to have a label, labelled ones are drawn
-        on top, with replacement: 100 labels among 60,000 rows would otherwise be met once in a
-        while only.
+        on top, with replacement, but no more than a batch has rows: 100 labels among 60,000 rows
+        would otherwise be met once in a while only.
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class ResidentBatches:
         self.rows = rows
         self.generator = generator
         self.y = y
-        self.n_batches = max(1, round(len(rows) / batch_size))
+        self.n_batches = max(1, min(round(len(rows) / batch_size), len(rows) // 2))
         self.batch_size = len(rows) // self.n_batches
         self.n_extra = 0
         if y is not None and least_labeled:
             self._labeled = (y >= 0).nonzero().flatten()
             expected = self.batch_size * len(self._labeled) / len(rows)
-            self.n_extra = max(0, round(least_labeled - expected)) if len(self._labeled) else 0
+            least = min(least_labeled, self.batch_size)
+            self.n_extra = max(0, round(least - expected)) if len(self._labeled) else 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass, in a new random order."""

@@ -31,11 +31,13 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
 
 
 def held_out_rows(
-    x: Tensor, fraction: float, *, seed: int, early_stopping: bool
+    x: Tensor, fraction: float, *, seed: int, early_stopping: bool, y: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """Return the indices of rows to train on and of rows held out, in random order.
 
-    Without early stopping rows are held out only where there are plenty, for the prior match.
+    Without early stopping rows are held out only where there are plenty, for the prior match. Rows
+    whose labels training cannot do without are never held out: all that have one where those are
+    few, else one of each class of `y`.
 
     Raises
     ------
@@ -55,4 +57,19 @@ def held_out_rows(
     if n_held_out == 0:
         return torch.arange(len(x), device=x.device), None
     order = torch.randperm(len(x), generator=new_generator(seed)).to(x.device)
+    if y is not None:
+        needed = _needed(y[order])
+        order = torch.cat([order[~needed], order[needed]])
+        n_held_out = min(n_held_out, int((~needed).sum()))
     return order[n_held_out:], order[:n_held_out]
+
+
+def _needed(y: Tensor) -> Tensor:
+    """Return which rows training needs for their labels."""
+    labeled = y >= 0
+    if labeled.sum() < len(y) / 2:
+        return labeled
+    needed = torch.zeros_like(labeled)
+    for label in y[labeled].unique():
+        needed[(y == label).nonzero()[0]] = True
+    return needed

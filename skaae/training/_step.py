@@ -112,8 +112,19 @@ class TrainingStep:
             for group in optimizer.param_groups
         ]
 
-    def set_weight_decay(self, weight_decay: float) -> None:
-        """Set the decay of weight matrices."""
+    def adjust(
+        self,
+        *,
+        divergence_weights: list[float],
+        learning_rate: float,
+        weight_decay: float,
+        input_noise: float,
+    ) -> None:
+        """Set what training may go on with from here, the optimisers' moments kept."""
+        self.divergence_weights = divergence_weights
+        self.input_noise = input_noise
+        for group in self.optimizer.param_groups:
+            group["initial_lr"] = learning_rate
         for optimizer in (self.optimizer, *self.discriminator_optimizers.values()):
             group = optimizer.param_groups[0]
             group["weight_decay"] = _bounded_decay(weight_decay, group["initial_lr"])
@@ -146,12 +157,12 @@ class TrainingStep:
                 outputs = self.model.decode_codes(codes, self.model.given_columns(y))
             reconstruction = self.loss(outputs.to(x.dtype), x[:n_fair]).mean()
             regularization = self._regularization(fair, columns, y)
-            losses = {
-                "reconstruction": reconstruction,
-                "regularization": torch.stack(regularization).sum(),
-            }
+            losses = {"reconstruction": reconstruction}
             objective = reconstruction
-            for weight, value in zip(self.divergence_weights, regularization):
+            for latent, weight, value in zip(
+                self.model.latents, self.divergence_weights, regularization
+            ):
+                losses[_named("regularization", latent)] = value
                 objective = objective + weight * value
             view = View(self.model, noisy, encoded, batch.y, self.generator, self._autocast)
             for term in self.terms:
@@ -161,8 +172,7 @@ class TrainingStep:
         # Naming the inputs keeps gradients out of the discriminators.
         objective.backward(inputs=self._parameters)
         self.optimizer.step()
-        if self.discriminator_optimizers:
-            losses["discriminator"] = discriminator
+        losses |= discriminator
         return {name: value.detach() for name, value in losses.items()}
 
     def _with_noise(self, x: Tensor) -> Tensor:
@@ -187,8 +197,10 @@ class TrainingStep:
         asked = y if self.model.role.matches_classes else None
         return _beside(latent.sample_prior(n, self.generator, asked), columns)
 
-    def _discriminator_updates(self, samples: list, columns: list, y: Tensor | None) -> Tensor:
-        total = torch.zeros((), device=self.generator.device)
+    def _discriminator_updates(
+        self, samples: list, columns: list, y: Tensor | None
+    ) -> dict[str, Tensor]:
+        losses = {}
         for latent, sample, labels in zip(self.model.latents, samples, columns):
             codes = _beside(sample.codes.detach(), labels)
             for step in range(latent.divergence.n_discriminator_steps):
@@ -203,8 +215,8 @@ class TrainingStep:
                 loss.backward()
                 optimizer.step()
                 if step == 0:
-                    total = total + loss.detach()
-        return total
+                    losses[_named("discriminator", latent)] = loss
+        return losses
 
     def _regularization(self, samples: list, columns: list, y: Tensor | None) -> list[Tensor]:
         return [
@@ -227,6 +239,11 @@ class TrainingStep:
 
     def _randomness(self) -> AbstractContextManager:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
+
+
+def _named(loss: str, latent: Latent) -> str:
+    """Return what the history calls a loss of a latent; the code is not named."""
+    return loss if latent.name == "code" else f"{latent.name}_{loss}"
 
 
 def _beside(codes: Tensor, columns: Tensor | None) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from skaae._device import (
     ScopedRandomness,
     Seeds,
     new_generator,
-    random_seed,
     resolve_device,
     resolve_precision,
 )
@@ -37,7 +35,7 @@ from skaae._scaling import ColumnScaling
 from skaae._warm_start import continued_model, description
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
-from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS
+from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS, resolve_builder
 from skaae.posteriors import as_posterior
 from skaae.priors import as_prior
 from skaae.training import (
@@ -261,10 +259,7 @@ class BaseAdversarialAutoencoder(
         return MLP(sizes if role == "encoder" else sizes[::-1])
 
     def _builder(self, role: str, registry: dict) -> Any:
-        builder = getattr(self, role)
-        if builder is None or builder == "mlp":
-            return self._default_builder(role)
-        return registry[builder]() if isinstance(builder, str) else builder
+        return resolve_builder(getattr(self, role), self._default_builder(role), registry)
 
     def _new_model(
         self,
@@ -361,14 +356,6 @@ class BaseAdversarialAutoencoder(
         """Return codes drawn from the prior, in its units."""
         codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator, y))
         return codes.numpy().astype(self._output_dtype)
-
-    def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
-        """Return the generator of a call of ``sample``, its arguments checked."""
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
-        # Drawn on the CPU, so that a seed gives the same codes on every device.
-        return new_generator(random_seed(random_state))
 
     def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
         """Return the integer class of each entry of `y`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,6 @@ from skaae._device import (
     Seeds,
     apply_in_batches,
     new_generator,
-    random_seed,
     resolve_device,
     resolve_precision,
 )
@@ -29,7 +28,7 @@ from skaae._rows import fit_scaling, resident_rows
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
-from skaae.networks import DECODERS, MLP, OWN_BUILDERS
+from skaae.networks import DECODERS, MLP, OWN_BUILDERS, resolve_builder
 from skaae.posteriors import Deterministic
 from skaae.priors import as_prior
 from skaae.training import (
@@ -143,6 +142,8 @@ class ImplicitGenerativeModel(PortableEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
     }
 
+    model_: ImplicitModel
+
     def __init__(
         self,
         n_components=10,
@@ -229,11 +230,8 @@ class ImplicitGenerativeModel(PortableEstimator):
             divergence=divergence,
             seed=seeds.latents,
         )
-        builder = self.generator
-        if builder is None or builder == "mlp":
-            builder = MLP(self.hidden_layer_sizes, linear_path=False)
-        elif isinstance(builder, str):
-            builder = DECODERS[builder]()
+        default = MLP(self.hidden_layer_sizes, linear_path=False)
+        builder = resolve_builder(self.generator, default, DECODERS)
         bounds = (x.min(dim=0).values.cpu(), x.max(dim=0).values.cpu()) if self.bounded else None
         # Built on the CPU, so that a seed gives the same weights on every device.
         with ScopedRandomness(new_generator(seeds.weights)):
@@ -268,11 +266,7 @@ class ImplicitGenerativeModel(PortableEstimator):
         ValueError
             If `n_samples` is not a positive integer.
         """
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
-        # Drawn on the CPU, so that a seed gives the same codes on every device.
-        generator = new_generator(random_seed(random_state))
+        generator = self._drawing(n_samples, random_state)
         codes = self.model_.latent.sample_prior(n_samples, generator).numpy()
         codes = codes.astype(self._output_dtype)
         with torch.no_grad():

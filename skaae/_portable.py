@@ -1,15 +1,17 @@
-"""Estimators that are pickled on one machine and loaded on another."""
+"""What every estimator that samples shares: pickles that load anywhere, seeded draws."""
 
 from __future__ import annotations
 
 import copy
+from numbers import Integral
 from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skaae._device import resolve_device
+from skaae._device import new_generator, random_seed, resolve_device
 
 
 class PortableEstimator(BaseEstimator):
@@ -36,3 +38,11 @@ class PortableEstimator(BaseEstimator):
             except ValueError:
                 self.device_ = torch.device("cpu")
             self.model_.to(self.device_)
+
+    def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
+        """Return the generator of a call of ``sample``, its arguments checked."""
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
+        # Drawn on the CPU, so that a seed gives the same codes on every device.
+        return new_generator(random_seed(random_state))

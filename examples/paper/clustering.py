@@ -8,7 +8,7 @@ under the best one-to-one map, which other methods report.
 """
 
 import numpy as np
-from common import LABEL_SETTINGS, Record, arguments, chosen, cluster_error_of, timed
+from common import Record, arguments, chosen, cluster_error_of, timed
 from data import load_images
 
 from skaae import AdversarialAutoencoderClusterer
@@ -21,7 +21,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("clustering", args, images)
-    settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
+    settings = {"max_iter": 12} if args.quick else {}
     for name in chosen(args, ROWS):
         n_clusters, paper = ROWS[name]
         errors, accuracies, alive, seconds = [], [], [], []

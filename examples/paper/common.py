@@ -17,9 +17,6 @@ from skaae.metrics import cluster_error
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 N_VALIDATION = 10_000
-# What images do well with where estimators infer labels, beside defaults; chosen on the last 10,000
-# training rows.
-LABEL_SETTINGS = {"consistency_radius": 0.2}
 
 
 def arguments(description, n_seeds=3):

@@ -7,7 +7,6 @@ the label of its surest validation row. The maps of the first seed are drawn.
 """
 
 from common import (
-    LABEL_SETTINGS,
     Record,
     arguments,
     chosen,
@@ -39,12 +38,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("dimensionality_reduction", args, images)
-    settings = {
-        **LABEL_SETTINGS,
-        "n_components": 2,
-        "cluster_heads": True,
-        "max_iter": 12 if args.quick else 200,
-    }
+    settings = {"n_components": 2, "cluster_heads": True, "max_iter": 12 if args.quick else None}
     for name in chosen(args, ROWS):
         n_labels, paper = ROWS[name]
         errors, seconds = [], []

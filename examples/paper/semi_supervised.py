@@ -8,7 +8,7 @@ The labels drawn differ from seed to seed, as many of each class. Settings were 
 """
 
 import numpy as np
-from common import LABEL_SETTINGS, Record, arguments, chosen, timed, with_few_labels
+from common import Record, arguments, chosen, timed, with_few_labels
 from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier
@@ -23,7 +23,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("semi_supervised", args, images)
-    settings = {**LABEL_SETTINGS, "max_iter": 12 if args.quick else 200}
+    settings = {"max_iter": 12} if args.quick else {}
     rows = ROWS.get(images.name, ROWS["mnist"])
     for name in chosen(args, rows):
         n_labels, paper = rows[name]

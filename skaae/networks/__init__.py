@@ -28,6 +28,15 @@ DECODERS: dict[str, Callable[..., nn.Module]] = {
 OWN_BUILDERS = (MLP, ConvolutionalEncoder, ConvolutionalDecoder)
 
 
+def resolve_builder(
+    choice: str | Callable | nn.Module | None, default: MLP, registry: dict[str, Callable]
+) -> Any:
+    """Return the builder, or module, that an estimator's parameter stands for."""
+    if choice is None or choice == "mlp":
+        return default
+    return registry[choice]() if isinstance(choice, str) else choice
+
+
 def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.Module:
     """Return a new, checked network.
 
@@ -95,4 +104,5 @@ __all__ = [
     "ConvolutionalEncoder",
     "LinearPathNetwork",
     "build_network",
+    "resolve_builder",
 ]

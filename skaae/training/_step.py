@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from skaae._device import ScopedRandomness
 from skaae._labels import one_hot
 from skaae._latent import Latent
-from skaae._model import AutoencoderModel, ClusterHeads
+from skaae._model import AutoencoderModel
 from skaae.losses import ReconstructionLoss
-from skaae.networks import LinearPathNetwork
+from skaae.training._base_step import BaseStep, adam, bounded_decay, descend
 from skaae.training._batches import Batch
 from skaae.training._terms import Term, View
 
@@ -26,7 +24,7 @@ _BETAS = (0.5, 0.99)
 _DISCRIMINATOR_BETAS = (0.0, 0.99)
 
 
-class TrainingStep:
+class TrainingStep(BaseStep):
     r"""Minimise the objective on a batch.
 
     .. math:: E[-\log p(x|z)] + \sum_l w_l D_l(q(z_l) \| p(z_l)) + \sum_t w_t T_t
@@ -60,6 +58,8 @@ class TrainingStep:
         What the objective has beside reconstruction and divergences.
     """
 
+    model: AutoencoderModel
+
     def __init__(
         self,
         model: AutoencoderModel,
@@ -74,13 +74,15 @@ class TrainingStep:
         scoped_randomness: bool,
         terms: Sequence[Term] = (),
     ) -> None:
-        self.model = model
+        super().__init__(
+            model,
+            generator=generator,
+            autocast_dtype=autocast_dtype,
+            scoped_randomness=scoped_randomness,
+        )
         self.loss = loss
         self.divergence_weights = divergence_weights
         self.input_noise = self._noise = input_noise
-        self.generator = generator
-        self.autocast_dtype = autocast_dtype
-        self.scoped_randomness = scoped_randomness
         self.terms = tuple(terms)
         parts = [model.encoder, model.decoder, model.posterior_networks]
         parts += [] if model.heads is None else [model.heads]
@@ -106,11 +108,11 @@ class TrainingStep:
             for latent in model.latents
             if latent.is_adversarial
         }
-        self._groups = [
-            group
-            for optimizer in (self.optimizer, *self.discriminator_optimizers.values())
-            for group in optimizer.param_groups
-        ]
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return the autoencoder's optimiser and those of the discriminators."""
+        return [self.optimizer, *self.discriminator_optimizers.values()]
 
     def adjust(
         self,
@@ -125,18 +127,17 @@ class TrainingStep:
         self.input_noise = input_noise
         for group in self.optimizer.param_groups:
             group["initial_lr"] = learning_rate
-        for optimizer in (self.optimizer, *self.discriminator_optimizers.values()):
+        for optimizer in self.optimizers:
             group = optimizer.param_groups[0]
-            group["weight_decay"] = _bounded_decay(weight_decay, group["initial_lr"])
+            group["weight_decay"] = bounded_decay(weight_decay, group["initial_lr"])
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate, and the input noise, to `factor` times its initial value.
 
         Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
         """
+        super().set_rate(factor)
         self._noise = factor * self.input_noise
-        for group in self._groups:
-            group["lr"] = factor * group["initial_lr"]
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
@@ -168,10 +169,7 @@ class TrainingStep:
             for term in self.terms:
                 losses[term.name] = term(view)
                 objective = objective + term.weight * losses[term.name]
-        self.optimizer.zero_grad(set_to_none=True)
-        # Naming the inputs keeps gradients out of the discriminators.
-        objective.backward(inputs=self._parameters)
-        self.optimizer.step()
+        descend(self.optimizer, objective, self._parameters)
         losses |= discriminator
         return {name: value.detach() for name, value in losses.items()}
 
@@ -204,16 +202,13 @@ class TrainingStep:
         for latent, sample, labels in zip(self.model.latents, samples, columns):
             codes = _beside(sample.codes.detach(), labels)
             for step in range(latent.divergence.n_discriminator_steps):
-                optimizer = self.discriminator_optimizers[latent.name]
                 loss = latent.divergence.discriminator_loss(
                     codes,
                     self._prior_codes(latent, labels, len(codes), y),
                     self.model.discriminators[latent.name],
                     generator=self.generator,
                 )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
+                descend(self.discriminator_optimizers[latent.name], loss)
                 if step == 0:
                     losses[_named("discriminator", latent)] = loss
         return losses
@@ -232,14 +227,6 @@ class TrainingStep:
             for latent, sample, labels in zip(self.model.latents, samples, columns)
         ]
 
-    def _autocast(self, device_type: str) -> AbstractContextManager:
-        if self.autocast_dtype is None:
-            return nullcontext()
-        return torch.autocast(device_type, self.autocast_dtype)
-
-    def _randomness(self) -> AbstractContextManager:
-        return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
-
 
 def _named(loss: str, latent: Latent) -> str:
     """Return what the history calls a loss of a latent; the code is not named."""
@@ -248,37 +235,3 @@ def _named(loss: str, latent: Latent) -> str:
 
 def _beside(codes: Tensor, columns: Tensor | None) -> Tensor:
     return codes if columns is None else torch.cat([codes, columns], dim=1)
-
-
-def _bounded_decay(weight_decay: float, learning_rate: float) -> float:
-    """Return a decay that takes at most a tenth of a weight in one step, on any number of rows."""
-    return min(weight_decay, 0.1 / learning_rate)
-
-
-def adam(
-    parts: list[nn.Module], learning_rate: float, weight_decay: float, betas: tuple[float, float]
-) -> torch.optim.Optimizer:
-    """Return an optimiser whose first group decays and whose second does not."""
-    undecayed = {
-        id(parameter)
-        for part in parts
-        for module in part.modules()
-        if isinstance(module, (LinearPathNetwork, ClusterHeads))
-        for parameter in getattr(module, "linear", module).parameters()
-    }
-    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
-    for part in parts:
-        for parameter in part.parameters():
-            if parameter.requires_grad:
-                decays = parameter.ndim > 1 and id(parameter) not in undecayed
-                groups[decays].append(parameter)
-    decay = _bounded_decay(weight_decay, learning_rate)
-    return torch.optim.AdamW(
-        [
-            {"params": groups[True], "weight_decay": decay, "initial_lr": learning_rate},
-            {"params": groups[False], "weight_decay": 0.0, "initial_lr": learning_rate},
-        ],
-        lr=learning_rate,
-        betas=betas,
-        fused=True,
-    )

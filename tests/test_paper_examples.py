@@ -125,6 +125,54 @@ def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
     assert "1000 labels" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("script", "only", "rows", "pictures"),
+    [
+        ("clustering", ["10 clusters"], ["10 clusters", "10 clusters: Hungarian accuracy"], 0),
+        ("dimensionality_reduction", ["no labels"], ["no labels"], 1),
+        (
+            "style_and_content",
+            None,
+            ["class read from samples", "class read from style codes (chance: 10)"],
+            1,
+        ),
+        (
+            "priors",
+            ["swiss roll, 10,000 labels"],
+            ["swiss roll, 10,000 labels: class read from samples"],
+            1,
+        ),
+        (
+            "generative_models",
+            ["GMMN", "VAE"],
+            ["GMMN: Frechet distance", "VAE: Parzen log-likelihood", "VAE: prior match ratio"],
+            1,
+        ),
+    ],
+)
+def test_scripts_leave_figures_settings_and_pictures(
+    monkeypatch, tmp_path, script, only, rows, pictures
+):
+    (write_svhn if script == "style_and_content" else write_mnist)(tmp_path)
+    options = ["--data", tmp_path, "--quick", "--seeds", 1, "--out", tmp_path / "results"]
+    options += ["--only", *only] if only else []
+    run_script(monkeypatch, f"{script}.py", *options)
+    (file,) = (tmp_path / "results").glob("*.json")
+    content = json.loads(file.read_text())
+    assert set(rows) <= content["rows"].keys()
+    assert np.isfinite([value for row in rows for value in content["rows"][row]["values"]]).all()
+    assert any(row["settings"] for row in content["rows"].values())
+    assert len(content["pictures"]) == pictures
+    assert all((tmp_path / "results" / name).stat().st_size for name in content["pictures"])
+
+
+def test_a_row_that_no_script_has_is_refused(monkeypatch, tmp_path):
+    write_mnist(tmp_path)
+    with pytest.raises(SystemExit, match=r"expected some of .*got \['11 clusters'\]"):
+        run_script(monkeypatch, "clustering.py", "--data", tmp_path, "--only", "11 clusters")
+
+
 def test_the_page_shows_paper_and_figure_side_by_side(monkeypatch):
     monkeypatch.syspath_prepend(PAPER)
     table = runpy.run_path(str(PAPER / "page.py"))["table"]

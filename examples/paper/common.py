@@ -16,7 +16,6 @@ import skaae
 from skaae.metrics import cluster_error
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
-N_VALIDATION = 10_000
 
 
 def arguments(description, n_seeds=3):
@@ -51,6 +50,11 @@ def chosen(args, names):
     if unknown:
         raise SystemExit(f"--only: expected some of {list(names)}, got {sorted(unknown)}.")
     return [name for name in names if not args.only or name in args.only]
+
+
+def n_validation(images):
+    """Return how many rows at the end of the training rows serve to choose by."""
+    return min(10_000, len(images.X_train) // 6)
 
 
 class Record:
@@ -133,11 +137,12 @@ def cluster_error_of(model, images):
 
     A cluster takes the label of its surest row among the last 10,000 training rows.
     """
+    reference = slice(-n_validation(images), None)
     return cluster_error(
         images.y_test,
         model.predict_proba(images.X_test),
-        y_reference=images.y_train[-N_VALIDATION:],
-        probabilities_reference=model.predict_proba(images.X_train[-N_VALIDATION:]),
+        y_reference=images.y_train[reference],
+        probabilities_reference=model.predict_proba(images.X_train[reference]),
     )
 
 

@@ -10,7 +10,7 @@ encoder also show their reconstruction and how well codes of test rows meet the 
 """
 
 import numpy as np
-from common import N_VALIDATION, Record, arguments, chosen, timed
+from common import Record, arguments, chosen, n_validation, timed
 from data import load_images
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
@@ -79,11 +79,11 @@ def draw(samples, shape):
 def main():
     args = arguments(__doc__, n_seeds=1)
     images = load_images(args.data)
-    X_train, X_test = images.X_train[:-N_VALIDATION], images.X_test
-    validation = images.X_train[-N_VALIDATION:]
+    X_train, validation = np.split(images.X_train, [-n_validation(images)])
+    X_test = images.X_test
     record = Record("generative_models", args, images)
     reader = MLPClassifier((128,), early_stopping=True, random_state=0)
-    reader.fit(X_train, images.y_train[:-N_VALIDATION])
+    reader.fit(X_train, images.y_train[: len(X_train)])
     real = features(reader, X_test)
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
     nearest = neighbors.kneighbors(X_test[:1000])[0].mean()

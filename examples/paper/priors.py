@@ -11,10 +11,10 @@ codes of held-out rows by class, on draws from the prior in grey.
 import numpy as np
 import torch
 from common import (
-    N_VALIDATION,
     Record,
     arguments,
     chosen,
+    n_validation,
     timed,
     trained_reader,
     with_few_labels,
@@ -65,9 +65,8 @@ def main():
     args = arguments(__doc__, n_seeds=1)
     images = load_images(args.data)
     record = Record("priors", args, images)
-    fitted, held_out = slice(None, -N_VALIDATION), slice(-N_VALIDATION, None)
-    X, X_held = images.X_train[fitted], images.X_train[held_out]
-    y, y_held = images.y_train[fitted], images.y_train[held_out]
+    X, X_held = np.split(images.X_train, [-n_validation(images)])
+    y, y_held = np.split(images.y_train, [-n_validation(images)])
     settings = {} if args.quick else {"max_iter": 100}
     vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     runs = [(f"AAE, {name}", prior, {}) for name, prior in PRIORS.items()]

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits, load_wine
+from sklearn.model_selection import train_test_split
+
+from skaae import AdversarialAutoencoder
 
 # Two test processes with two threads each spin against each other on two cores.
 torch.set_num_threads(1)
@@ -27,6 +30,21 @@ def wine():
 
 
 @pytest.fixture(scope="session")
+def X(wine):
+    return wine[0]
+
+
+@pytest.fixture(scope="session")
+def unit_rows(X):
+    return (X - X.min(axis=0)) / np.ptp(X, axis=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(X, device):
+    return AdversarialAutoencoder(3, device=device, max_iter=100, random_state=0).fit(X)
+
+
+@pytest.fixture(scope="session")
 def digits():
     return load_digits(return_X_y=True)
 
@@ -43,3 +61,20 @@ def mnist():
             part: data[f"X_{part}"].reshape(-1, 784) / np.float32(255) for part in ("train", "test")
         }
         return rows["train"], data["y_train"], rows["test"], data["y_test"]
+
+
+@pytest.fixture
+def global_states():
+    """Return a function that reads the state of the global generators of torch and numpy."""
+
+    def read():
+        _, keys, position, *_ = np.random.get_state()
+        return torch.get_rng_state().tolist(), keys.tolist(), position
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def split(digits):
+    X, y = digits
+    return train_test_split(X, y, test_size=0.25, random_state=0)

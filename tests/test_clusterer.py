@@ -1,0 +1,95 @@
+"""The clusterer."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from skaae import (
+    AdversarialAutoencoderClusterer,
+)
+from skaae.metrics import hungarian_accuracy
+
+SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
+
+short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def clusterer(split, device):
+    return AdversarialAutoencoderClusterer(
+        10, hidden_layer_sizes=(128, 128), device=device, random_state=0
+    ).fit(split[0])
+
+
+def test_clusters_are_nearer_to_the_classes_than_those_of_k_means(clusterer, split):
+    X_train, X_test, _, y_test = split
+    theirs = KMeans(10, n_init=10, random_state=0).fit(X_train).predict(X_test)
+    ours = hungarian_accuracy(y_test, clusterer.predict(X_test))
+    assert ours > hungarian_accuracy(y_test, theirs)
+
+
+def test_no_cluster_is_empty(clusterer):
+    assert np.bincount(clusterer.labels_, minlength=10).min() > 0
+
+
+def test_fewer_rows_than_clusters_are_refused(split):
+    with pytest.raises(ValueError, match="at least as many rows as n_clusters=8"):
+        AdversarialAutoencoderClusterer(8, **SHORT).fit(split[0][:4])
+
+
+@short_fits_may_warn
+def test_parameters_set_after_a_fit_do_not_change_its_clusters(split):
+    model = AdversarialAutoencoderClusterer(3, **SHORT).fit(split[0][:50])
+    with pytest.raises(ValueError, match=r"among \[0, 1, 2\], got \[4\]"):
+        model.set_params(n_clusters=5).sample(2, y=4)
+
+
+def test_a_fit_whose_warnings_are_errors_is_whole(split):
+    model = AdversarialAutoencoderClusterer(3, **SHORT)
+    X = np.outer(np.arange(40.0), np.ones(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            model.fit(X)
+    assert (model.labels_ == model.predict(X)).all()
+    assert model.cluster_centers_.shape == (3, 4)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(20, 1), (3, 2)])
+def test_no_batch_has_a_single_row(split, n_rows, batch_size):
+    model = AdversarialAutoencoderClusterer(2, batch_size=batch_size, **SHORT)
+    assert np.isfinite(model.fit(split[0][:n_rows]).transform(split[0])).all()
+
+
+def test_labels_are_the_predictions_of_the_rows(clusterer, split):
+    assert (clusterer.labels_ == clusterer.predict(split[0])).all()
+
+
+def test_centers_belong_to_their_clusters(clusterer):
+    assert np.mean(clusterer.predict(clusterer.cluster_centers_) == np.arange(10)) >= 0.9
+
+
+def test_samples_are_of_the_cluster_asked_for(clusterer):
+    clusters = np.repeat(np.arange(10), 20)
+    drawn = clusterer.sample(len(clusters), y=clusters, random_state=0)
+    assert np.mean(clusterer.predict(drawn) == clusters) > 0.85
+
+
+@short_fits_may_warn
+def test_heads_need_no_label_to_map_back(split):
+    X = split[0]
+    model = AdversarialAutoencoderClusterer(5, n_components=2, cluster_heads=True, **SHORT).fit(X)
+    assert model.inverse_transform(model.transform(X)).shape == X.shape
+    assert model.cluster_centers_.shape == (5, 64)
+
+
+@short_fits_may_warn
+def test_dead_clusters_are_named(split):
+    model = AdversarialAutoencoderClusterer(10, **SHORT).fit(split[0])
+    model.labels_ = np.where(model.labels_ == 7, 2, model.labels_)
+    with pytest.warns(ConvergenceWarning, match=r"1 of 10 clusters have .* no rows: \[7\]"):
+        model._warn_of_dead_clusters()

@@ -20,6 +20,8 @@ SECTIONS = {
     "stability": "Twenty seeds of the clusterer",
     "dimensionality_reduction": "Section 7: maps in the plane, test error",
 }
+# Sections that compare models: a line each.
+MATRICES = {"generative_models"}
 DATA_SETS = {"": "", "_svhn": "SVHN, "}
 
 HEAD = """The paper's tables and figures
@@ -54,6 +56,33 @@ def table(rows):
     return "\n".join(lines)
 
 
+def matrix(rows):
+    """Return a table with a line a model and a column a measure, of rows "model: measure"."""
+    measured = [name.split(": ") for name in rows if ": " in name]
+    models = dict.fromkeys(model for model, _ in measured)
+    measures = list(dict.fromkeys(measure for _, measure in measured))
+    lines = [".. list-table::", "    :header-rows: 1", ""]
+    lines += ["    * - model", *(f"      - {measure}" for measure in (*measures, "seconds a fit"))]
+    for model in models:
+        found = [rows.get(f"{model}: {measure}") for measure in measures]
+        lines.append(f"    * - {model}")
+        lines += [f"      - {cell(row)}".rstrip() for row in found]
+        seconds = next(row["seconds_per_fit"] for row in found if row is not None)
+        lines.append(f"      - {np.mean(seconds):.0f}")
+    others = [f"{name}: {cell(row)}." for name, row in rows.items() if ": " not in name]
+    return "\n".join(lines) + "\n\n" + " ".join(others)
+
+
+def cell(row):
+    """Return the mean of a row's figures, their range, and the paper's figure if it has one."""
+    if row is None:
+        return ""
+    values = row["values"]
+    spread = f" ({min(values):.4g} to {max(values):.4g})" if len(values) > 1 else ""
+    paper = f" [paper: {row['paper']:g}]" if row["paper"] is not None else ""
+    return f"{np.mean(values):.4g}{spread}{paper}"
+
+
 def settings(rows):
     """Return a sentence for each way in which the models of a table were set."""
     said = {}
@@ -76,7 +105,8 @@ def main():
             heading = f"{title} ({label}{'quick' if kind else 'full'})"
             parts.append(f"{heading}\n{'-' * len(heading)}")
             content = json.loads(path.read_text())
-            parts += [table(content["rows"]), settings(content["rows"])]
+            shown = matrix if name in MATRICES else table
+            parts += [shown(content["rows"]), settings(content["rows"])]
             parts += [f".. image:: results/{file}\n    :width: 60%" for file in content["pictures"]]
     (DOCS / "paper.rst").write_text("\n\n".join(part.strip("\n") for part in parts if part) + "\n")
 

@@ -157,10 +157,11 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     def partial_fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train for one pass over `X`, going on from the last call.
 
-        The first call settles the scaling of the columns, so let its rows be typical. Learning rate
-        and input noise stay as they are set: for codes that meet the prior closely, lower both
-        towards the end by starting from a saved fit. Where ``prior_match_`` is of interest, see
-        :func:`skaae.metrics.prior_match`.
+        The first call settles the scaling of the columns, so let its rows be typical, and builds
+        the model; what that is built from is not looked at again. ``learning_rate``,
+        ``input_noise``, ``divergence_weight``, ``weight_decay`` and ``batch_size`` may be set
+        between calls: for codes that meet the prior closely, lower the first two towards the end.
+        Where ``prior_match_`` is of interest, see :func:`skaae.metrics.prior_match`.
 
         Parameters
         ----------

@@ -32,7 +32,7 @@ from skaae._prior_match import (
 from skaae._rows import constant_loss, fit_scaling, resident_rows
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
-from skaae._warm_start import continued_model, description
+from skaae._warm_start import continued_model
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS, resolve_builder
@@ -131,14 +131,14 @@ class BaseAdversarialAutoencoder(
             self._set_answers(X)
         # Last, so that a fit survives a caller who turns warnings into errors.
         if not warn_if_not_finite(outcome):
-            self._warn_of_quality()
+            self._warn_of_labels()
+            warn_if_mismatched(self.prior_match_, type(self).__name__)
 
     def _set_answers(self, X: np.ndarray) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
 
-    def _warn_of_quality(self) -> None:
-        """Raise a ConvergenceWarning where the fit is not what was asked for."""
-        warn_if_mismatched(self.prior_match_, type(self).__name__)
+    def _warn_of_labels(self) -> None:
+        """Raise a ConvergenceWarning where inferred labels are not what was asked for."""
 
     def _train(
         self, X: np.ndarray, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
@@ -250,8 +250,8 @@ class BaseAdversarialAutoencoder(
         return continued_model(
             self.model_,
             asked,
-            description(self.model_, self._loss, getattr(self, "classes_", None)),
-            description(asked, as_loss(self.reconstruction_loss), learnt.get("classes_")),
+            losses=(self._loss, as_loss(self.reconstruction_loss)),
+            classes=(getattr(self, "classes_", None), learnt.get("classes_")),
         )
 
     def _default_builder(self, role: str) -> Any:
@@ -337,10 +337,11 @@ class BaseAdversarialAutoencoder(
     def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
         x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)
+        classes = None
         if y is not None and self.model_.role.matches_classes:
             codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
-            y = torch.as_tensor(codes, device=x.device)
-        return measure_prior_match(self.model_, x, y, seed=seed, held_out=None)
+            classes = torch.as_tensor(codes, device=x.device)
+        return measure_prior_match(self.model_, x, classes, seed=seed, held_out=None)
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -217,11 +217,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         centers = self._decoded(self._mean_prior_code(self.n_clusters), np.eye(self.n_clusters))
         self.cluster_centers_ = centers
 
-    def _warn_of_quality(self) -> None:
-        super()._warn_of_quality()
-        self._warn_of_dead_clusters()
-
-    def _warn_of_dead_clusters(self) -> None:
+    def _warn_of_labels(self) -> None:
         counts = np.bincount(self.labels_, minlength=self.n_clusters)
         dead = np.flatnonzero(counts < _DEAD_SHARE * len(self.labels_) / self.n_clusters)
         if len(dead):
@@ -230,7 +226,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
                 f"no rows: {dead.tolist()}. Lower n_clusters, raise label_divergence_weight, or "
                 "train longer (max_iter).",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def predict(self, X: Any) -> np.ndarray:

@@ -40,7 +40,8 @@ def _is_marked(y: np.ndarray) -> np.ndarray:
 def mark_unlabeled(y: Any) -> np.ndarray:
     """Return `y` as an array in which missing objects are the empty string.
 
-    NaN among numbers stays, for scikit-learn's checks to refuse.
+    NaN in an array of numbers stays, for scikit-learn's checks to refuse; in a series of pandas it
+    says that the label is missing.
     """
     if hasattr(y, "isna") and np.any(y.isna()):  # pandas has integers that may be missing
         y = y.astype(object)

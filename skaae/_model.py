@@ -255,7 +255,17 @@ class AutoencoderModel(nn.Module):
     def sample_prior(
         self, n_samples: int, generator: torch.Generator, y: Tensor | None = None
     ) -> Tensor:
-        """Draw codes from the prior of the code, shape (n_samples, n_components)."""
+        """Draw codes from the prior of the code, shape (n_samples, n_components).
+
+        With classes `y`, each is of its class's part of the prior; where there is none (-1), of any
+        part that belongs to a class.
+        """
+        n_classes = self.role.n_discriminated - 1
+        has_idle_parts = self.latents[0].prior.n_classes(self.n_components) > n_classes
+        if y is not None and self.role.matches_classes and has_idle_parts:
+            device = generator.device
+            drawn = torch.randint(n_classes, y.shape, generator=generator, device=device)
+            y = torch.where(y < 0, drawn, y)
         return self.latents[0].sample_prior(n_samples, generator, y)
 
     def to_prior_units(self, code: Tensor) -> Tensor:

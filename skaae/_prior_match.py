@@ -175,7 +175,7 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
         )
     else:
         return
-    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=5)
+    warnings.warn(f"{name}: {advice} ({figures}).", ConvergenceWarning, stacklevel=4)
 
 
 def look_at_held_out(

@@ -115,18 +115,6 @@ def test_reconstruction_trains_no_labels_of_the_classifier(wine):
     np.testing.assert_allclose(before, after, atol=1e-4)
 
 
-@short_fits_may_warn
-def test_rows_with_the_only_label_of_a_class_are_trained_on(wine):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(2000, 3))
-    y = np.full(2000, -1)
-    y[[5, 6, 7]] = [0, 1, 2]
-    model = AdversarialAutoencoderClassifier(2, early_stopping=True, validation_fraction=0.5)
-    model.set_params(**{**SHORT, "max_iter": 1}).fit(X, y)
-    np.testing.assert_allclose(model.class_frequencies_, 1 / 3)
-    assert model.history_[0]["classification"] > 0.0
-
-
 def test_one_class_is_refused(wine):
     X, _ = wine
     with pytest.raises(ValueError, match="one class only"):

@@ -86,15 +86,19 @@ def test_rows_without_a_class_are_decoded_and_scored_without_one(wine):
     assert np.isfinite(cross_val_score(model, X, few, cv=folds)).all()
 
 
-def test_the_match_is_with_the_part_of_the_prior_that_classes_take(wine):
+@pytest.mark.parametrize("labeled", [0.5, 1.0])
+def test_the_match_is_with_the_part_of_the_prior_that_classes_take(wine, labeled):
     """Three classes take three of ten modes, and no warning says that seven are empty."""
     X, y = wine
+    few = np.where(np.random.default_rng(0).random(len(y)) < labeled, y, -1)
     model = ConditionalAdversarialAutoencoder(
         label_role="discriminator", prior="gaussian_mixture", random_state=0
-    ).fit(X, y)
+    ).fit(X, few)
     assert model.prior_match_.ratio < 2.0
-    assert prior_match(model, X, y, random_state=0).ratio < 2.0
+    assert prior_match(model, X, few, random_state=0).ratio < 2.0
     assert prior_match(model, X, random_state=0).ratio > 4.0
+    # The modes of the classes lie side by side, the others across the ring.
+    assert np.mean(model.transform(X) @ [1.0, 1.0] > 0.0) > 0.95
 
 
 @short_fits_may_warn

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skaae import AdversarialAutoencoder
+from skaae.networks import MLP
 from skaae.priors import ScipyPrior
 
 SHORT = {"max_iter": 3, "hidden_layer_sizes": (16,), "random_state": 0}
@@ -236,7 +237,9 @@ def test_warm_start_refuses_another_size(X):
 @short_fits_may_warn
 def test_warm_start_refuses_other_layers(unit_rows):
     model = AdversarialAutoencoder(warm_start=True, **SHORT).fit(unit_rows)
-    with pytest.raises(ValueError, match="warm_start=True: expected sizes of weights="):
+    with pytest.raises(
+        ValueError, match=r"warm_start=True: expected encoder \(or hidden_layer_sizes\)="
+    ):
         model.set_params(hidden_layer_sizes=(7, 7)).fit(unit_rows)
 
 
@@ -247,6 +250,21 @@ def test_warm_start_takes_a_distribution_of_scipy(unit_rows):
     before = model.transform(unit_rows)
     model.set_params(learning_rate=1e-12, weight_decay=0.0, max_iter=1).fit(unit_rows)
     np.testing.assert_allclose(model.transform(unit_rows), before, atol=1e-6)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({"prior": stats.norm()}, {"prior": stats.norm(100, 50)}, "prior=the distribution"),
+        ({"prior": stats.t(df=5)}, {"prior": stats.uniform()}, "prior=the distribution"),
+        ({"encoder": MLP((8,))}, {"encoder": MLP((8,), activation="tanh")}, "encoder .*ReLU"),
+    ],
+)
+def test_warm_start_refuses_what_only_looks_alike(unit_rows, before, after, message):
+    model = AdversarialAutoencoder(warm_start=True, **SHORT, **before).fit(unit_rows)
+    with pytest.raises(ValueError, match=f"(?s)warm_start=True: expected {message}"):
+        model.set_params(**after).fit(unit_rows)
 
 
 @short_fits_may_warn

@@ -95,7 +95,7 @@ def test_a_warm_start_needs_the_same_classes(wine):
 @short_fits_may_warn
 def test_a_warm_start_needs_the_same_heads(wine):
     model = AdversarialAutoencoderClassifier(2, warm_start=True, **SHORT).fit(*wine)
-    with pytest.raises(ValueError, match="warm_start=True: expected role of labels"):
+    with pytest.raises(ValueError, match="warm_start=True: expected cluster_heads=False"):
         model.set_params(cluster_heads=True).fit(*wine)
 
 

@@ -146,3 +146,10 @@ def test_reference_rows_come_with_their_labels():
 )
 def test_the_best_map_of_clusters_to_classes(labels, expected):
     assert hungarian_accuracy([0, 0, 1, 1, 2, 2], labels) == pytest.approx(expected)
+
+
+def test_the_prior_match_looks_at_classes_only_where_they_have_their_parts(wine):
+    X, y = wine
+    model = AdversarialAutoencoder(max_iter=20, random_state=0).fit(X)
+    with_classes = prior_match(model, X, y.tolist(), random_state=0)
+    assert with_classes == prior_match(model, X, random_state=0)

@@ -23,6 +23,7 @@ from skaae.training import (
     EarlyStopping,
     ResidentBatches,
     TrainingStep,
+    held_out_rows,
     run,
     start_at_principal_components,
 )
@@ -341,3 +342,34 @@ def test_codes_of_held_out_rows_meet_the_prior(divergence):
     from skaae.metrics import prior_match
 
     assert prior_match(model, rows[1000:], random_state=0).ratio < 2.0
+
+
+# ------------------------------------------------------------------------------ rows held out
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize(
+    ("y", "needed"),
+    [
+        (np.where(np.arange(4000) % 4 == 0, np.arange(4000) % 3, -1), np.arange(0, 4000, 4)),
+        (np.where(np.arange(4000) == 17, 1, 0), [17]),
+        (np.where(np.arange(4000) == 17, 1, np.where(np.arange(4000) % 3, 0, -1)), [17]),
+    ],
+    ids=["few labels", "one row of a class", "one row of a class, some unlabelled"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_whose_labels_are_needed_are_not_held_out(y, needed, early_stopping, seed):
+    x, y = torch.zeros(4000, 1), torch.as_tensor(y)
+    train, held_out = held_out_rows(x, 0.6, seed=seed, early_stopping=early_stopping, y=y)
+    assert set(needed) <= set(train.tolist())
+    assert sorted([*train.tolist(), *held_out.tolist()]) == list(range(4000))
+    assert len(held_out) == (2400 if early_stopping else 1000)
+
+
+def test_no_rows_are_held_out_where_all_are_needed():
+    x, y = torch.zeros(2500, 1), torch.arange(2500)
+    train, held_out = held_out_rows(x, 0.1, seed=0, early_stopping=False, y=y)
+    assert len(train) == 2500
+    assert held_out is None
+    with pytest.raises(ValueError, match=r"leaves 0 of 2500 rows.*labels are needed"):
+        held_out_rows(x, 0.1, seed=0, early_stopping=True, y=y)

@@ -14,7 +14,11 @@ from data import load_images
 from skaae import AdversarialAutoencoderClusterer
 from skaae.metrics import hungarian_accuracy
 
-ROWS = {"16 clusters": (16, 9.55), "30 clusters": (30, 4.10), "10 clusters": (10, None)}
+ROWS = {
+    "16 clusters": (16, {"mnist": 9.55}),
+    "30 clusters": (30, {"mnist": 4.10}),
+    "10 clusters": (10, None),
+}
 
 
 def main():

@@ -57,6 +57,18 @@ def n_validation(images):
     return min(10_000, len(images.X_train) // 6)
 
 
+def pooled_split(images):
+    """Return rows and labels to fit and to hold out, drawn at random from the training rows.
+
+    Test digits were written by other people, and so was one stretch of the training digits than
+    another: a two-sample test sees that.
+    """
+    order = np.random.default_rng(0).permutation(len(images.X_train))
+    fitted, held_out = np.split(order, [-n_validation(images)])
+    X, y = images.X_train, images.y_train
+    return X[fitted], y[fitted], X[held_out], y[held_out]
+
+
 class Record:
     """Figures of a script, printed as they come and kept as JSON with what they came from."""
 
@@ -68,8 +80,10 @@ class Record:
         before = json.loads(self.path.read_text()) if self.path.exists() else {}
         self.rows, self.pictures = before.get("rows", {}), before.get("pictures", [])
 
-    def add(self, name, values, *, paper=None, unit="", seconds=None, model=None):
+    # `paper` holds the paper's figures by data set, `data` what a row was run on if not the images.
+    def add(self, name, values, *, paper=None, data=None, unit="", seconds=None, model=None):
         values = [float(value) for value in values]
+        paper = (paper or {}).get(self.images.name)
         print(
             f"{name:45} {np.mean(values):9.3f} {unit} (each: "
             + ", ".join(f"{value:.3f}" for value in values)
@@ -83,7 +97,7 @@ class Record:
             "seconds_per_fit": seconds,
             "model": type(model).__name__ if model is not None else None,
             "settings": changed_settings(model) if model is not None else None,
-            "data": [self.images.name, len(self.images.X_train), len(self.images.X_test)],
+            "data": data or [self.images.name, len(self.images.X_train), len(self.images.X_test)],
             "seeds": list(range(len(values))),
             "versions": {
                 "skaae": skaae.__version__,

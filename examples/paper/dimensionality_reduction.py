@@ -18,7 +18,11 @@ from data import load_images
 
 from skaae import AdversarialAutoencoderClassifier, AdversarialAutoencoderClusterer
 
-ROWS = {"1000 labels": (1000, 4.20), "100 labels": (100, 6.08), "no labels": (0, 13.95)}
+ROWS = {
+    "1000 labels": (1000, {"mnist": 4.20}),
+    "100 labels": (100, {"mnist": 6.08}),
+    "no labels": (0, {"mnist": 13.95}),
+}
 N_CLUSTERS = 20
 
 

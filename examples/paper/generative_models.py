@@ -5,12 +5,12 @@
 Samples are judged by the Frechet distance of their features in a classifier trained on real digits
 (lower is better), by their distance from the nearest training row beside that of test rows (near
 zero would be copies), and by the Parzen log-likelihood of test rows under 10,000 samples, whose
-bandwidth is chosen on the last 10,000 training rows; models are fitted to the others. Those with an
-encoder also show their reconstruction and how well codes of test rows meet the prior.
+bandwidth is chosen on 10,000 training rows that are held out. Models with an encoder also show their
+reconstruction of test rows and how well codes of those held out meet the prior.
 """
 
 import numpy as np
-from common import Record, arguments, chosen, n_validation, timed
+from common import Record, arguments, chosen, pooled_split, timed
 from data import load_images
 from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
@@ -79,11 +79,11 @@ def draw(samples, shape):
 def main():
     args = arguments(__doc__, n_seeds=1)
     images = load_images(args.data)
-    X_train, validation = np.split(images.X_train, [-n_validation(images)])
+    X_train, y_train, validation, _ = pooled_split(images)
     X_test = images.X_test
     record = Record("generative_models", args, images)
     reader = MLPClassifier((128,), early_stopping=True, random_state=0)
-    reader.fit(X_train, images.y_train[: len(X_train)])
+    reader.fit(X_train, y_train)
     real = features(reader, X_test)
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
     nearest = neighbors.kneighbors(X_test[:1000])[0].mean()
@@ -109,11 +109,12 @@ def main():
             }
             if isinstance(model, AdversarialAutoencoder):
                 found["test squared error"] = reconstruction_error(model, X_test)
-                found["prior match ratio"] = prior_match(model, X_test, random_state=seed).ratio
+                match = prior_match(model, validation, random_state=seed)
+                found["prior match ratio"] = match.ratio
             for what, value in found.items():
                 figures.setdefault(what, []).append(value)
         for what, values in figures.items():
-            paper = 340 if (name, what) == ("AAE", "Parzen log-likelihood") else None
+            paper = {"mnist": 340} if (name, what) == ("AAE", "Parzen log-likelihood") else None
             record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, model=model)
     if len(samples) > 1:
         record.picture(draw(samples, images.shape))

@@ -2,8 +2,7 @@
 
     python examples/paper/priors.py --data mnist.npz --quick
 
-Models are fitted to all but the last 10,000 training rows and measured on those, because test
-digits are of other writers. The distance is the sliced Wasserstein distance of codes from prior,
+Models are fitted to all but 10,000 training rows, drawn at random, and measured on those. The distance is the sliced Wasserstein distance of codes from prior,
 divided by that of two samples of the prior: 1 where they cannot be told apart. The figures show
 codes of held-out rows by class, on draws from the prior in grey.
 """
@@ -14,7 +13,7 @@ from common import (
     Record,
     arguments,
     chosen,
-    n_validation,
+    pooled_split,
     timed,
     trained_reader,
     with_few_labels,
@@ -65,8 +64,7 @@ def main():
     args = arguments(__doc__, n_seeds=1)
     images = load_images(args.data)
     record = Record("priors", args, images)
-    X, X_held = np.split(images.X_train, [-n_validation(images)])
-    y, y_held = np.split(images.y_train, [-n_validation(images)])
+    X, y, X_held, y_held = pooled_split(images)
     settings = {} if args.quick else {"max_iter": 100}
     vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     runs = [(f"AAE, {name}", prior, {}) for name, prior in PRIORS.items()]

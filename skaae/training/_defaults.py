@@ -44,23 +44,21 @@ def held_out_rows(
     ValueError
         If early stopping leaves fewer than two rows on either side.
     """
-    n_held_out = round(fraction * len(x))
+    order = torch.randperm(len(x), generator=new_generator(seed)).to(x.device)
+    needed = torch.zeros_like(order, dtype=torch.bool) if y is None else _needed(y[order])
+    n_held_out = min(round(fraction * len(x)), int((~needed).sum()))
     if not early_stopping:
-        plenty = len(x) >= _MIN_ROWS_TO_SET_ASIDE
+        plenty = len(x) >= _MIN_ROWS_TO_SET_ASIDE and n_held_out >= 2
         n_held_out = min(n_held_out, _MAX_MEASURED_ROWS) if plenty else 0
     elif n_held_out < 2 or len(x) - n_held_out < 2:
         raise ValueError(
             f"early_stopping=True with validation_fraction={fraction} leaves {n_held_out} of "
             f"{len(x)} rows to hold out; expected at least 2 there and 2 to train on. Set "
-            "early_stopping=False or pass more rows."
+            "early_stopping=False or pass more rows; none are held out whose labels are needed."
         )
     if n_held_out == 0:
         return torch.arange(len(x), device=x.device), None
-    order = torch.randperm(len(x), generator=new_generator(seed)).to(x.device)
-    if y is not None:
-        needed = _needed(y[order])
-        order = torch.cat([order[~needed], order[needed]])
-        n_held_out = min(n_held_out, int((~needed).sum()))
+    order = torch.cat([order[~needed], order[needed]])
     return order[n_held_out:], order[:n_held_out]
 
 

@@ -193,7 +193,9 @@ class TrainingStep(BaseStep):
 
     def _prior_codes(self, latent: Latent, columns: Tensor | None, n: int, y: Any) -> Tensor:
         asked = y if self.model.role.matches_classes else None
-        return _beside(latent.sample_prior(n, self.generator, asked), columns)
+        if latent is self.model.latents[0]:
+            return _beside(self.model.sample_prior(n, self.generator, asked), columns)
+        return latent.sample_prior(n, self.generator)
 
     def _discriminator_updates(
         self, samples: list, columns: list, y: Tensor | None

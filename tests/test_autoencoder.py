@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from estimator_cases import SHORT, short_fits_may_warn
 from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -21,10 +22,6 @@ from skaae.metrics import reconstruction_error
 from skaae.networks import MLP
 from skaae.posteriors import POSTERIORS
 from skaae.priors import PRIORS, Categorical, GaussianMixture, Normal
-
-SHORT = {"max_iter": 3, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def posterior_for(divergence):

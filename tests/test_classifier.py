@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
+from estimator_cases import SHORT, short_fits_may_warn
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from skaae import (
     AdversarialAutoencoderClassifier,
 )
-
-SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def with_few_labels(y, n_each, seed=0):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from estimator_cases import SHORT, short_fits_may_warn
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
@@ -11,10 +12,6 @@ from skaae import (
     AdversarialAutoencoderClusterer,
 )
 from skaae.metrics import hungarian_accuracy
-
-SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from estimator_cases import SHORT, short_fits_may_warn
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.svm import SVC
 
@@ -11,10 +12,6 @@ from skaae import (
 from skaae.divergences import DIVERGENCES
 from skaae.metrics import prior_match
 from skaae.priors import GaussianMixture
-
-SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 @pytest.fixture(scope="module")

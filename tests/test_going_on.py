@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from estimator_cases import SHORT, short_fits_may_warn
 from scipy import stats
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -18,11 +19,6 @@ from torch import nn
 from skaae import AdversarialAutoencoder
 from skaae.networks import MLP
 from skaae.priors import ScipyPrior
-
-SHORT = {"max_iter": 3, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 
 # ------------------------------------------------------------------------------ reproducibility
 
@@ -65,26 +61,23 @@ def test_seeds_differ(X):
 
 
 @pytest.mark.parametrize("seed", [None, 0])
-def test_global_generators_are_untouched(X, seed):
-    numpy_before, torch_before = np.random.get_state(), torch.get_rng_state()
+def test_global_generators_are_untouched(X, global_states, seed):
+    before = global_states()
     model = AdversarialAutoencoder(**{**SHORT, "random_state": seed}).fit(X)
     model.transform(X)
     model.sample(3)
     model.partial_fit(X)
-    numpy_after = np.random.get_state()
-    assert (numpy_before[1] == numpy_after[1]).all()
-    assert numpy_before[2] == numpy_after[2]
-    assert torch.equal(torch_before, torch.get_rng_state())
+    assert global_states() == before
 
 
 @short_fits_may_warn
-def test_global_generators_are_untouched_by_a_network_with_dropout(X):
+def test_global_generators_are_untouched_by_a_network_with_dropout(X, global_states):
     def builder(n_inputs, n_outputs):
         return nn.Sequential(nn.Linear(n_inputs, 8), nn.Dropout(0.5), nn.Linear(8, n_outputs))
 
-    before = torch.get_rng_state()
+    before = global_states()
     fits = [AdversarialAutoencoder(encoder=builder, **SHORT).fit(X) for _ in range(2)]
-    assert torch.equal(before, torch.get_rng_state())
+    assert global_states() == before
     assert (fits[0].transform(X) == fits[1].transform(X)).all()
 
 

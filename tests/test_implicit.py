@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+from estimator_cases import SHORT
 
 from skaae import ImplicitGenerativeModel
 from skaae.divergences import DIVERGENCES, PosteriorKL
 from skaae.metrics import sliced_wasserstein_distance
 from skaae.priors import PRIORS
 
-SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
 OF_SAMPLES = [name for name, case in DIVERGENCES.items() if case.of_samples]
 
 

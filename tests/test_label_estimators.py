@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from estimator_cases import SHORT, short_fits_may_warn
 from sklearn.base import clone
 from torch import nn
 
@@ -13,11 +14,6 @@ from skaae import (
     ConditionalAdversarialAutoencoder,
 )
 from skaae.networks import MLP
-
-SHORT = {"max_iter": 5, "hidden_layer_sizes": (16,), "random_state": 0}
-
-short_fits_may_warn = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
 
 # ------------------------------------------------------------------------------------ the rest
 

@@ -130,6 +130,12 @@ def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
     ("script", "only", "rows", "pictures"),
     [
         ("clustering", ["10 clusters"], ["10 clusters", "10 clusters: Hungarian accuracy"], 0),
+        (
+            "stability",
+            ["MNIST, 10,000 rows"],
+            ["MNIST, 10,000 rows: accuracy", "MNIST, 10,000 rows: warnings of dead clusters"],
+            0,
+        ),
         ("dimensionality_reduction", ["no labels"], ["no labels"], 1),
         (
             "style_and_content",

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from estimator_cases import SHORT
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skaae import AdversarialAutoencoder
-
-SHORT = {"max_iter": 3, "hidden_layer_sizes": (16,), "random_state": 0}
-
 
 # ---------------------------------------------------------------- stopping and the prior's match
 

@@ -2,9 +2,10 @@
 
     python examples/paper/priors.py --data mnist.npz --quick
 
-Models are fitted to all but 10,000 training rows, drawn at random, and measured on those. The distance is the sliced Wasserstein distance of codes from prior,
-divided by that of two samples of the prior: 1 where they cannot be told apart. The figures show
-codes of held-out rows by class, on draws from the prior in grey.
+Models are fitted to all but 10,000 training rows, drawn at random, and measured on those. The
+distance is the sliced Wasserstein distance of codes from prior, divided by that of two samples of
+the prior: 1 where they cannot be told apart. The figures show codes of held-out rows by class, on
+draws from the prior in grey.
 """
 
 import numpy as np

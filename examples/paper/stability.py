@@ -27,13 +27,15 @@ def main():
     images = load_images(args.data)
     record = Record("stability", args, images)
     sets = {
-        "digits, 1,797 rows": load_digits(return_X_y=True),
-        f"MNIST, {N_ROWS:,} rows": (images.X_train[:N_ROWS], images.y_train[:N_ROWS]),
+        "digits, 1,797 rows": (*load_digits(return_X_y=True), {}),
+        f"MNIST, {N_ROWS:,} rows": (
+            images.X_train[:N_ROWS],
+            images.y_train[:N_ROWS],
+            {"max_iter": 25} if args.quick else {},  # by default 200
+        ),
     }
     for name in chosen(args, sets):
-        X, y = sets[name]
-        # The default is 200 epochs, or 1,500 steps where rows are few.
-        settings = {"max_iter": 40} if args.quick and len(X) >= N_ROWS else {}
+        X, y, settings = sets[name]
         accuracies, alive, warned, seconds = [], [], [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClusterer(N_CLUSTERS, random_state=seed, **settings)
@@ -45,9 +47,17 @@ def main():
             alive.append(np.sum(counts >= 0.01 * len(X) / N_CLUSTERS))
             accuracies.append(100.0 * hungarian_accuracy(y, model.labels_))
             print(f"{name}, seed {seed}: {alive[-1]} alive, {accuracies[-1]:.1f} %", flush=True)
-        record.add(f"{name}: accuracy", accuracies, unit="%", seconds=seconds, model=model)
-        record.add(f"{name}: clusters alive, of {N_CLUSTERS}", alive)
-        record.add(f"{name}: warnings of dead clusters", warned)
+        data = [name, len(X), 0]
+        record.add(
+            f"{name}: accuracy",
+            accuracies,
+            unit="%",
+            data=data,
+            seconds=seconds,
+            model=model,
+        )
+        record.add(f"{name}: clusters alive, of {N_CLUSTERS}", alive, data=data)
+        record.add(f"{name}: warnings of dead clusters", warned, data=data)
 
 
 if __name__ == "__main__":

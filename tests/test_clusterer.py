@@ -89,4 +89,4 @@ def test_dead_clusters_are_named(split):
     model = AdversarialAutoencoderClusterer(10, **SHORT).fit(split[0])
     model.labels_ = np.where(model.labels_ == 7, 2, model.labels_)
     with pytest.warns(ConvergenceWarning, match=r"1 of 10 clusters have .* no rows: \[7\]"):
-        model._warn_of_dead_clusters()
+        model._warn_of_labels()

@@ -49,7 +49,7 @@ def draw(maps):
     for ax, (name, (codes, y, drawn)) in zip(axes[0], maps.items()):
         ax.scatter(*drawn.T, s=1, c="0.8")
         points = ax.scatter(*codes.T, s=1, c=y, cmap="tab10")
-        ax.set(title=name, aspect="equal", xticks=[], yticks=[])
+        ax.set(title=name.replace(", ", ",\n"), aspect="equal", xticks=[], yticks=[])
     figure.colorbar(points, ax=axes, ticks=range(10), shrink=0.7, label="digit")
     plt.close(figure)
     return figure

@@ -30,15 +30,16 @@ HEAD = """The paper's tables and figures
 Written by ``examples/paper/page.py`` from ``docs/results/``, where the scripts of
 ``examples/paper/`` leave settings, seeds, versions, hardware, seconds and figures. MNIST, 60,000
 rows to train and 10,000 to test; means over seeds, and each of them in brackets, draws of labels
-included. Settings were chosen on held-out training rows. "Quick" runs take minutes on one core of a
-shared machine without a GPU. A figure that falls short of the paper stands here as it is. Full runs,
-and runs on street view house numbers and faces, have not been made.
+included. Settings were chosen on held-out training rows. "Quick" runs take minutes on one core of
+a shared machine without a GPU. A figure that falls short of the paper stands here as it is. Full
+runs, and runs on street view house numbers and faces, have not been made.
 
 Is fidelity higher than that of the models it is compared with, and are there fewer holes? With one
-decoder and one budget, samples of the adversarial autoencoder are a third as far from real digits as
-the variational autoencoder's in a classifier's features, and its codes cannot be told from the prior
-where the other's lie 5.6 times as far as chance puts them: holes. The moment-matching network is
-noisy, and the adversarial network without an encoder, in this run, draws nothing but ones.
+decoder and one budget, samples of the adversarial autoencoder are a third as far from real digits
+as the variational autoencoder's in a classifier's features, and its codes cannot be told from the
+prior where the other's lie 5.6 times as far as chance puts them: holes. The moment-matching
+network is noisy, and the adversarial network without an encoder, in this run, draws nothing but
+ones.
 """
 
 

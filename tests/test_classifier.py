@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimator_cases import SHORT, short_fits_may_warn
+from estimator_cases import SHORT, share_read_from_samples, short_fits_may_warn
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
@@ -42,10 +42,7 @@ def test_rows_without_label_help(classifier, split):
 
 
 def test_samples_of_the_classifier_are_of_the_class_asked_for(classifier, split):
-    X_train, _, y_train, _ = split
-    y = np.repeat(classifier.classes_, 20)
-    reader = SVC().fit(X_train, y_train)
-    assert reader.score(classifier.sample(len(y), y=y, random_state=0), y) > 0.85
+    assert share_read_from_samples(classifier, split, 20) > 0.85
 
 
 def test_probabilities_are_those_of_the_prediction(classifier, split):

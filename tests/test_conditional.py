@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimator_cases import SHORT, short_fits_may_warn
+from estimator_cases import SHORT, share_read_from_samples, short_fits_may_warn
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.svm import SVC
 
@@ -22,10 +22,7 @@ def styled(split, device):
 
 
 def test_samples_are_of_the_class_asked_for(styled, split):
-    X_train, _, y_train, _ = split
-    y = np.repeat(styled.classes_, 50)
-    reader = SVC().fit(X_train, y_train)
-    assert reader.score(styled.sample(len(y), y=y, random_state=0), y) > 0.9
+    assert share_read_from_samples(styled, split, 50) > 0.9
 
 
 def test_the_style_holds_less_of_the_class_than_rows_do(styled, split):
@@ -64,9 +61,7 @@ def test_classes_take_their_place_in_the_prior(split, device, labeled):
     codes = model.transform(X_test)
     nearest = np.square(codes[:, None] - means).sum(axis=2).argmin(axis=1)
     assert np.mean(nearest == y_test) > 0.8
-    drawn = model.sample(200, y=np.repeat(np.arange(10), 20), random_state=0)
-    reader = SVC().fit(X_train, y_train)
-    assert reader.score(drawn, np.repeat(np.arange(10), 20)) > 0.8
+    assert share_read_from_samples(model, split, 20) > 0.8
 
 
 @short_fits_may_warn

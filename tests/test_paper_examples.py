@@ -179,6 +179,23 @@ def test_a_row_that_no_script_has_is_refused(monkeypatch, tmp_path):
         run_script(monkeypatch, "clustering.py", "--data", tmp_path, "--only", "11 clusters")
 
 
+def test_the_page_answers_from_the_figures(monkeypatch):
+    monkeypatch.syspath_prepend(PAPER)
+    page = runpy.run_path(str(PAPER / "page.py"))
+    figures = {"VAE": (18.0, 5.6), "AAE": (6.0, 1.0)}
+    rows = {}
+    for model, values in figures.items():
+        for measure, value in zip(("Frechet distance", "prior match ratio"), values):
+            row = {"values": [value], "unit": "", "paper": None, "seconds_per_fit": [3.0]}
+            rows[f"{model}: {measure}"] = row
+    assert "autoencoder are at 6 from" in page["answer"](rows)
+    assert "other's 5.6 times" in page["answer"](rows)
+    assert page["answer"]({}) == ""
+    lines = page["matrix"](rows).splitlines()
+    at = lines.index("    * - AAE")
+    assert lines[at : at + 4] == ["    * - AAE", "      - 6", "      - 1", "      - 3"]
+
+
 def test_the_page_shows_paper_and_figure_side_by_side(monkeypatch):
     monkeypatch.syspath_prepend(PAPER)
     table = runpy.run_path(str(PAPER / "page.py"))["table"]

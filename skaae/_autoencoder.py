@@ -101,7 +101,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     prior_match_ : PriorMatch
         How well codes meet the prior, beside what two samples of the prior give.
     n_samples_seen_ : int
-        Rows that the model was trained on, over all calls of ``partial_fit``.
+        Rows that training was given, over all calls of ``partial_fit``.
     device_ : torch.device
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)

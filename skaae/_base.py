@@ -308,7 +308,10 @@ class BaseAdversarialAutoencoder(
             input_noise=self.input_noise,
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),
-            scoped_randomness=not all(type(b) in OWN_BUILDERS for b in builders),
+            scoped_randomness=not (
+                all(type(b) in OWN_BUILDERS for b in builders)
+                and all(latent.is_ours for latent in model.latents)
+            ),
             terms=self._terms(null_loss),
         )
 

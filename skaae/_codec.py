@@ -106,8 +106,8 @@ class Codec:
         n_outputs: int,
         **around: Any,
     ) -> np.ndarray:
-        dtype = inference_dtype(X, self.device)
-        exact = dtype == torch.float64
+        exact = self.model.runs_in_double and inference_dtype(X, self.device) == torch.float64
+        dtype = torch.float64 if exact else torch.float32
         model = copy.deepcopy(self.model).to(dtype) if exact else self.model
         with torch.no_grad():
             return apply_in_batches(

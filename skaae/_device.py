@@ -118,7 +118,7 @@ def _dropout(
     if not training or p == 0.0:
         return input
     shape = input.shape if mask_ndim is None else input.shape[:mask_ndim]
-    mask = torch.rand(shape, generator=generator, device=input.device) >= p
+    mask = torch.rand(shape, generator=generator, dtype=torch.float32, device=input.device) >= p
     mask = mask.reshape(*shape, *[1] * (input.ndim - len(shape)))
     return input * mask / (1.0 - p) if p < 1.0 else input * mask
 
@@ -135,9 +135,16 @@ def _channel_dropout(
 
 
 def _draw_like(
-    draw: Callable, like: Tensor, *, generator: torch.Generator, dtype=None, **_: Any
+    draw: Callable,
+    like: Tensor,
+    *,
+    generator: torch.Generator,
+    dtype: torch.dtype | None = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Tensor:
-    return draw(like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator)
+    drawn = draw(like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator)
+    return drawn.requires_grad_(requires_grad)
 
 
 class ScopedRandomness(TorchFunctionMode):
@@ -193,17 +200,30 @@ class ScopedRandomness(TorchFunctionMode):
         {
             functional.alpha_dropout,
             functional.feature_alpha_dropout,
+            functional.fractional_max_pool2d,
+            functional.fractional_max_pool2d_with_indices,
+            functional.fractional_max_pool3d,
+            functional.fractional_max_pool3d_with_indices,
             functional.gumbel_softmax,
             functional.multi_head_attention_forward,
             functional.rrelu,
             functional.scaled_dot_product_attention,
             torch.alpha_dropout,
+            torch.alpha_dropout_,
             torch.dropout,
+            torch.dropout_,
+            torch.feature_alpha_dropout,
+            torch.feature_alpha_dropout_,
+            torch.feature_dropout,
+            torch.feature_dropout_,
             torch.gru,
             torch.lstm,
+            torch.native_dropout,
+            torch.randint_like,
             torch.rnn_relu,
             torch.rnn_tanh,
             torch.rrelu,
+            torch.rrelu_,
         }
     )
     # These offer no generator (in every version supported) and are easily done with one.
@@ -235,9 +255,10 @@ class ScopedRandomness(TorchFunctionMode):
             borrowed.set_state(state)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         if func in self._REPLACED:
-            return self._REPLACED[func](*args, **kwargs, generator=self.generator)
+            given = kwargs.pop("generator", None) or self.generator
+            return self._REPLACED[func](*args, **kwargs, generator=given)
         if func in self._SEALED:
             return self._sealed(func, args, kwargs)
         # Composite functions, those of torch.nn.init among them, arrive as a whole and bring an

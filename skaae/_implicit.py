@@ -212,7 +212,9 @@ class ImplicitGenerativeModel(PortableEstimator):
             self.model_, self._scaling, self.device_ = step.model, scaling, device
             self.history_, self.n_iter_ = outcome.history, len(outcome.history)
             self._output_dtype = X.dtype
-        warn_if_not_finite(outcome)
+            bounds = (X.min(axis=0), X.max(axis=0))
+            self._bounds = tuple(map(torch.as_tensor, bounds)) if self.bounded else None
+        warn_if_not_finite(outcome, stacklevel=3)
         return self
 
     def _new_step(self, x: Tensor, seeds: Seeds) -> ImplicitStep:
@@ -244,7 +246,7 @@ class ImplicitGenerativeModel(PortableEstimator):
             weight_decay=self.weight_decay / len(x),
             generator=new_generator(seeds.training, x.device),
             autocast_dtype=resolve_precision(self.precision, x.device, largest),
-            scoped_randomness=type(builder) not in OWN_BUILDERS,
+            scoped_randomness=type(builder) not in OWN_BUILDERS or not latent.is_ours,
         )
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
@@ -276,8 +278,13 @@ class ImplicitGenerativeModel(PortableEstimator):
                 n_outputs=self.n_features_in_,
                 dtype=torch.float32,
                 device=self.device_,
-                after=self._scaling.inverse,
+                after=self._in_bounds,
             )
+
+    def _in_bounds(self, rows: Tensor) -> Tensor:
+        """Return rows in the data's units, between the bounds to the last digit."""
+        rows = self._scaling.inverse(rows)
+        return rows if self._bounds is None else rows.clamp(*(b.to(rows) for b in self._bounds))
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return minus the sliced Wasserstein distance of `X` from as many samples.

@@ -49,7 +49,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             n_iter = 1 if first else self.n_iter_ + 1
             entry = {**outcome.history[0], "epoch": n_iter}
             self.history_ = [entry] if first else [*self.history_, entry]
-            self.n_iter_ = self.best_iter_ = n_iter
+            self.n_iter_, self.best_iter_ = n_iter, n_iter - 1 + outcome.best_epoch
             self.n_samples_seen_, self._step = n_seen, step
             self.model_, self._scaling, self.device_ = model, scaling, device
             self._loss, self._null_loss, self._output_dtype = loss, null_loss, X.dtype
@@ -59,4 +59,4 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 # The weights are those before the pass; the optimiser's moments are not finite.
                 del self._step
                 self.n_samples_seen_ -= len(x)
-        warn_if_not_finite(outcome)
+        warn_if_not_finite(outcome, n_iter - 1)

@@ -31,7 +31,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAdversarialAutoencoder._parameter_constraints,
-        "label_divergence": [StrOptions(set(DIVERGENCES)), Divergence],
+        # A label has no density that a posterior could be compared by.
+        "label_divergence": [StrOptions(set(DIVERGENCES) - {"posterior_kl"}), Divergence],
         "label_divergence_weight": [Interval(Real, 0, None, closed="left")],
         "consistency_weight": [Interval(Real, 0, None, closed="left")],
         "consistency_radius": [Interval(Real, 0, None, closed="neither")],

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._scaling import ColumnScaling
-from skaae.divergences import AdversarialDivergence, Divergence
-from skaae.posteriors import Posterior, PosteriorSample
+from skaae.divergences import DIVERGENCES, AdversarialDivergence, Divergence
+from skaae.posteriors import POSTERIORS, Posterior, PosteriorSample
 from skaae.priors import Categorical, Prior
 
 _N_CHECKED_DRAWS = 4096
@@ -78,6 +78,12 @@ class Latent:
     def is_adversarial(self) -> bool:
         """Whether a discriminator is trained."""
         return isinstance(self.divergence, AdversarialDivergence)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its networks come from this package, and draw nothing at random."""
+        ours = (*DIVERGENCES.values(), *POSTERIORS.values())
+        return type(self.divergence) in ours and type(self.posterior) in ours
 
     def sample_prior(
         self, n_samples: int, generator: torch.Generator, y: Tensor | None = None

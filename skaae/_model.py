@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skaae._labels import one_hot
 from skaae._latent import Latent
-from skaae.networks import LinearPathNetwork, build_network
+from skaae.networks import OWN_BUILDERS, LinearPathNetwork, build_network, runs_in_double
 from skaae.posteriors import PosteriorSample
 
 
@@ -101,6 +101,8 @@ class AutoencoderModel(nn.Module):
         By name of the latent.
     heads : ClusterHeads or None
         What each label adds to the code.
+    runs_in_double : bool
+        Whether float64 rows may be inferred in float64; not all networks of users allow it.
     """
 
     def __init__(
@@ -129,6 +131,13 @@ class AutoencoderModel(nn.Module):
             self.encoder.start_at_random(slice(self._n_outputs[0], None))
         n_beside = 0 if role.has_heads else n_labels
         self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")
+        self.runs_in_double = (
+            type(encoder) in OWN_BUILDERS
+            or runs_in_double(self.encoder, n_features + sum(self._n_noise))
+        ) and (
+            type(decoder) in OWN_BUILDERS
+            or runs_in_double(self.decoder, self.n_components + n_beside)
+        )
         self.heads = ClusterHeads(n_labels, self.n_components) if role.has_heads else None
         self.discriminators = nn.ModuleDict(
             {
@@ -258,15 +267,16 @@ class AutoencoderModel(nn.Module):
         """Draw codes from the prior of the code, shape (n_samples, n_components).
 
         With classes `y`, each is of its class's part of the prior; where there is none (-1), of any
-        part that belongs to a class.
+        part that belongs to a class, as often as the prior draws from it.
         """
-        n_classes = self.role.n_discriminated - 1
-        has_idle_parts = self.latents[0].prior.n_classes(self.n_components) > n_classes
+        code, n_classes = self.latents[0], self.role.n_discriminated - 1
+        has_idle_parts = code.prior.n_classes(self.n_components) > n_classes
         if y is not None and self.role.matches_classes and has_idle_parts:
-            device = generator.device
-            drawn = torch.randint(n_classes, y.shape, generator=generator, device=device)
+            shares = code.prior.class_weights(self.n_components)[:n_classes]
+            weights = torch.as_tensor(shares, dtype=torch.float32, device=generator.device)
+            drawn = torch.multinomial(weights, len(y), replacement=True, generator=generator)
             y = torch.where(y < 0, drawn, y)
-        return self.latents[0].sample_prior(n_samples, generator, y)
+        return code.sample_prior(n_samples, generator, y)
 
     def to_prior_units(self, code: Tensor) -> Tensor:
         """Return the code in the prior's own units, which are those that users see."""

@@ -16,6 +16,8 @@ from skaae.losses import ReconstructionLoss
 _N_PROJECTIONS = 128
 _N_REFERENCES = 8
 _MAX_ROWS = 10_000
+# Rows that go through the networks at once.
+_BLOCK = 2048
 _N_SPREAD_DRAWS = 4_096
 
 # A mismatch is called clear when it is both far above what chance gives and large in itself:
@@ -90,7 +92,11 @@ def sliced_distance(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
 def random_directions(n_components: int, n_directions: int, generator: torch.Generator) -> Tensor:
     """Return random unit vectors as columns, shape (n_components, n_directions)."""
     directions = torch.randn(
-        n_components, n_directions, generator=generator, device=generator.device
+        n_components,
+        n_directions,
+        generator=generator,
+        dtype=torch.float32,
+        device=generator.device,
     )
     return directions / directions.norm(dim=0)
 
@@ -113,7 +119,7 @@ def measure_prior_match(
     x, y = x[order], None if y is None else y[order]
     asked = y if model.role.matches_classes else None
     with evaluation(model):
-        codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(2048)])
+        codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(_BLOCK)])
     directions = random_directions(codes.shape[1], _N_PROJECTIONS, generator)
     prior_codes = model.sample_prior(len(codes), generator, asked)
     distance = sliced_distance(codes, prior_codes, directions)
@@ -189,8 +195,13 @@ def look_at_held_out(
     """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
     model.eval()
     with torch.no_grad():
-        outputs = model.decode_codes(model.mean_codes(x), model.given_columns(y))
-        reconstruction = float(loss(outputs, x).mean())
+        starts = range(0, len(x), _BLOCK)
+        blocks = [(x[s : s + _BLOCK], None if y is None else y[s : s + _BLOCK]) for s in starts]
+        losses = [
+            loss(model.decode_codes(model.mean_codes(rows), model.given_columns(of)), rows)
+            for rows, of in blocks
+        ]
+        reconstruction = float(torch.cat(losses).mean())
     match = measure_prior_match(model, x, y, seed=seed, held_out=None)
     model.train()
     return {

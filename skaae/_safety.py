@@ -33,20 +33,26 @@ def one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
         return run(step, batches, Budget.one_pass(batches.n_batches))
     except BaseException:
         step.model.load_state_dict(before)
+        # Their moments have moved on with weights that are gone.
+        for optimizer in step.optimizers:
+            optimizer.state.clear()
         raise
     finally:
         step.model.eval()
 
 
-def warn_if_not_finite(outcome: Outcome) -> bool:
-    """Raise a ConvergenceWarning where training stopped early; return whether it did."""
+def warn_if_not_finite(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) -> bool:
+    """Raise a ConvergenceWarning where training stopped early; return whether it did.
+
+    `n_before` epochs had gone before, and the user's call is `stacklevel` frames up.
+    """
     if outcome.finite:
         return False
     warnings.warn(
-        f"Training stopped in epoch {len(outcome.history)}: a loss was not finite. The model is "
-        f"that of epoch {outcome.best_epoch}. Lower learning_rate, or look for extreme values in "
-        "the data.",
+        f"Training stopped in epoch {n_before + len(outcome.history)}: a loss was not finite. The "
+        f"model is that of epoch {n_before + outcome.best_epoch}. Lower learning_rate, or look for "
+        "extreme values in the data.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
     return True

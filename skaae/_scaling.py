@@ -61,7 +61,9 @@ class ColumnScaling:
             moments.partial_fit(block)
             bounds.partial_fit(block)
         spread, location = bounds.data_range_, moments.mean_
-        constant = spread == 0.0
+        # Equal numbers of different computations differ in their last digit.
+        digit = np.finfo(X.dtype).eps * np.maximum(np.abs(bounds.data_min_), bounds.data_max_)
+        constant = spread <= digit
         scale = np.where(constant, 0.0, np.maximum(np.sqrt(moments.var_), spread / _WIDEST_RANGE))
         # The mean of equal numbers is off by rounding; the number itself is not.
         location = np.where(constant, bounds.data_min_, location)

@@ -65,7 +65,8 @@ class SquaredError(ReconstructionLoss):
 class Bernoulli(ReconstructionLoss):
     r"""Bernoulli likelihood, for values in [0, 1] such as pixels; columns are left alone.
 
-    .. math:: -\log p(x|z) = -\sum_j x_j \log \sigma(o_j(z)) + (1 - x_j) \log (1 - \sigma(o_j(z)))
+    .. math:: -\log p(x|z) = -\sum_j \left[ x_j \log \sigma(o_j(z))
+        + (1 - x_j) \log (1 - \sigma(o_j(z))) \right]
 
     Raises
     ------

@@ -244,10 +244,15 @@ def parzen_bandwidth(samples: Any, X: Any) -> float:
     return float(bandwidths[_parzen(samples, X, bandwidths).argmax()])
 
 
+def _check_columns(A: np.ndarray, B: np.ndarray) -> None:
+    if A.shape[1] != B.shape[1]:
+        raise ValueError(f"Expected arrays of as many columns, got {A.shape[1]} and {B.shape[1]}.")
+
+
 def _parzen(samples: Any, X: Any, bandwidths: np.ndarray) -> np.ndarray:
     """Return the mean log-likelihood for each bandwidth."""
     samples, X = check_array(samples, dtype=np.float64), check_array(X, dtype=np.float64)
-    check_consistent_length(samples.T, X.T)
+    _check_columns(samples, X)
     centers, rows = torch.as_tensor(samples), torch.as_tensor(X)
     norms = centers.square().sum(dim=1)
     totals = np.zeros(len(bandwidths))
@@ -304,7 +309,7 @@ def cluster_error(
     y_reference = column_or_1d(y_reference)
     check_consistent_length(y, probabilities)
     check_consistent_length(y_reference, reference)
-    check_consistent_length(probabilities.T, reference.T)
+    _check_columns(probabilities, reference)
     classes = y_reference[reference.argmax(axis=0)]
     return float(np.mean(classes[probabilities.argmax(axis=1)] != y))
 

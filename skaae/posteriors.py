@@ -61,7 +61,7 @@ def _mean_and_log_std(outputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _randn(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, device=generator.device)
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device=generator.device)
 
 
 def fixed_noise(n_draws: int, n_columns: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from estimator_cases import SHORT, share_read_from_samples, short_fits_may_warn
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.svm import SVC
@@ -9,6 +10,7 @@ from sklearn.svm import SVC
 from skaae import (
     ConditionalAdversarialAutoencoder,
 )
+from skaae._device import new_generator
 from skaae.divergences import DIVERGENCES
 from skaae.metrics import prior_match
 from skaae.priors import GaussianMixture
@@ -44,6 +46,8 @@ def test_sampled_classes_are_as_frequent_as_in_training(split, device):
     model.fit(X_train[kept], y_train[kept])
     frequencies = np.bincount(y_train[kept])[[3, 5]] / kept.sum()
     np.testing.assert_allclose(model.class_frequencies_, frequencies)
+    drawn = model._drawn_classes(20_000, new_generator(0))
+    np.testing.assert_allclose(np.bincount(drawn) / 20_000, frequencies, atol=0.02)
 
 
 @pytest.mark.parametrize("labeled", [0.5])
@@ -137,3 +141,22 @@ def test_the_decoder_needs_classes(wine):
         model.inverse_transform(model.transform(X))
     with pytest.raises(ValueError, match=r"among \[0, 1, 2\], got \[7\]"):
         model.sample(3, y=7)
+
+
+@short_fits_may_warn
+def test_rows_without_a_label_take_parts_as_often_as_the_prior_does(split):
+    X_train, _, y_train, _ = split
+    kept = y_train < 2
+    prior = GaussianMixture(n_components=3, weights=[0.9, 0.05, 0.05])
+    model = ConditionalAdversarialAutoencoder(
+        2, label_role="discriminator", prior=prior, **SHORT
+    ).fit(X_train[kept], y_train[kept])
+    unlabeled = torch.full((4000,), -1)
+    codes = model.model_.to_prior_units(
+        model.model_.sample_prior(4000, new_generator(0), unlabeled)
+    ).numpy()
+    angles = 2.0 * np.pi * np.arange(3) / 3
+    means = 4.0 * np.c_[np.cos(angles), np.sin(angles)]
+    nearest = np.square(codes[:, None] - means).sum(axis=2).argmin(axis=1)
+    shares = np.bincount(nearest, minlength=3) / 4000
+    np.testing.assert_allclose(shares, [0.947, 0.053, 0.0], atol=0.02)

@@ -223,3 +223,42 @@ def test_own_object_is_handed_dimension_and_generator():
 def test_own_log_density_is_used():
     codes = torch.tensor([[3.0, 4.0], [1.0, 1.0]])
     assert as_prior(DensityObject()).log_density(codes).tolist() == [-1.0, -4.0]
+
+
+class TwoHalves:
+    """Draws its first component first, as scikit-learn's mixtures do."""
+
+    def sample(self, n_samples, rng):
+        half = n_samples // 2
+        return np.repeat([[0.0], [1.0]], [half, n_samples - half], axis=0) + 0 * rng.normal()
+
+
+def test_components_of_a_mixture_come_in_any_order():
+    codes = draw(as_prior(TwoHalves()), 1000, 1)[:, 0]
+    assert 0.4 < codes[:500].mean() < 0.6
+
+
+class Noise:
+    def sample(self, n_samples, rng=None):
+        return (rng or np.random.default_rng()).normal(size=(n_samples, 2))
+
+
+def test_an_object_is_handed_a_numpy_generator():
+    prior = as_prior(Noise())
+    assert (draw(prior, 5, 2) == draw(prior, 5, 2)).all()
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        stats.uniform(),
+        stats.gamma(2.0),
+        torch.distributions.Uniform(-1.0, 1.0),
+        torch.distributions.Exponential(1.0),
+        torch.distributions.Independent(torch.distributions.Beta(torch.ones(2), torch.ones(2)), 1),
+    ],
+    ids=lambda distribution: str(type(getattr(distribution, "dist", distribution)).__name__),
+)
+def test_a_density_that_is_zero_somewhere_is_not_offered(distribution):
+    """A posterior may lie there, at an infinite divergence."""
+    assert not hasattr(as_prior(distribution), "log_density")

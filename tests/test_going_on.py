@@ -198,12 +198,34 @@ def test_partial_fit_survives_a_batch_that_cannot_be_learnt(X):
     model = AdversarialAutoencoder(max_iter=5, random_state=0).fit(X.astype(np.float32))
     codes, n_seen = model.transform(X), model.n_samples_seen_
     model.set_params(learning_rate=1e30)
-    with pytest.warns(ConvergenceWarning, match="not finite"):
+    with pytest.warns(ConvergenceWarning, match="epoch 6: a loss was not finite.*of epoch 5"):
         model.partial_fit(X)
     assert (model.transform(X) == codes).all()
     assert model.n_samples_seen_ == n_seen
+    assert (model.n_iter_, model.best_iter_) == (6, 5)
     model.set_params(learning_rate=1e-4).partial_fit(X)
     assert np.isfinite(model.transform(X)).all()
+
+
+def test_partial_fit_that_is_interrupted_leaves_no_moments(X, monkeypatch):
+    model = AdversarialAutoencoder(3, random_state=0).partial_fit(X)
+    weights = copy.deepcopy(model.model_.state_dict())
+    optimizers = model._step.optimizers
+    assert all(optimizer.state for optimizer in optimizers)
+    after_one_step = iter([False, True])
+    original = type(model._step).__call__
+
+    def interrupted(step, batch):
+        if next(after_one_step):
+            raise KeyboardInterrupt
+        return original(step, batch)
+
+    monkeypatch.setattr(type(model._step), "__call__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X)
+    for name, value in model.model_.state_dict().items():
+        assert torch.equal(value, weights[name])
+    assert not any(optimizer.state for optimizer in optimizers)
 
 
 def test_partial_fit_keeps_the_loss_it_began_with(X):

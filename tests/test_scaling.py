@@ -110,3 +110,11 @@ def test_identity_leaves_every_column_alone(dtype):
     assert torch.equal(scaling.forward(x), x)
     assert torch.equal(scaling.inverse(x), x)
     assert scaling.inverse(scaling.forward(x)).dtype == dtype
+
+
+def test_numbers_that_differ_in_their_last_digit_are_constant():
+    X = np.array([[0.3, -7.0], [0.1 + 0.2, -7.0], [0.3, 1.0]])
+    scaling = ColumnScaling.fit(X)
+    assert X[0, 0] != X[1, 0]
+    assert scaling.scale[0] == 0.0 < scaling.scale[1]
+    assert np.allclose(scaling.inverse(scaling.forward(torch.as_tensor(X))).numpy(), X)

@@ -51,7 +51,15 @@ DRAWS = {
     "randperm": lambda: torch.randperm(50),
     "rand_like": lambda: torch.rand_like(ones(5)),
     "randn_like": lambda: torch.randn_like(ones(5)),
+    "randint_like": lambda: torch.randint_like(ones(5), 1000),
     "normal": lambda: torch.normal(ones(5), ones(5)),
+    "dropout_": lambda: torch.dropout_(ones(50), 0.5, True),
+    "feature_dropout": lambda: torch.feature_dropout(ones(50, 2, 2), 0.5, True),
+    "native_dropout": lambda: torch.native_dropout(ones(50), 0.5, True)[0],
+    "rrelu_": lambda: torch.rrelu_(-ones(5), training=True),
+    "FractionalMaxPool2d": lambda: nn.FractionalMaxPool2d(2, output_size=13)(
+        torch.arange(4096.0).reshape(1, 4, 32, 32)
+    ),
     "bernoulli": lambda: torch.bernoulli(0.5 * ones(50)),
     "multinomial": lambda: torch.multinomial(ones(1000), 5),
     "poisson": lambda: torch.poisson(20.0 * ones(20)),
@@ -239,3 +247,10 @@ def test_dropout_passes_gradients_where_it_passes_values():
         values = functional.dropout(x, 0.4)
     values.sum().backward()
     assert torch.equal(x.grad, values.detach())
+
+
+def test_a_generator_of_ones_own_is_kept():
+    with ScopedRandomness(new_generator(0)):
+        drawn = torch.randn_like(ones(5), generator=new_generator(7), requires_grad=True)
+    assert drawn.requires_grad
+    assert torch.equal(drawn.detach(), torch.randn(5, generator=new_generator(7)))

@@ -1,5 +1,6 @@
 """Terms of the objective, against their formulas."""
 
+import dataclasses
 from contextlib import nullcontext
 
 import numpy as np
@@ -39,7 +40,7 @@ def make_model(**changes):
 def view(model, x, y=None):
     generator = new_generator(0)
     samples = model.encode(x, generator)
-    return View(model, x, samples, y, generator, lambda device_type: nullcontext())
+    return View(model, x, x, samples, y, generator, lambda device_type: nullcontext())
 
 
 @pytest.fixture
@@ -101,6 +102,16 @@ def test_copies_are_not_the_nearest_row():
     # They would leave no room to move in at all.
     distances = _distances_to_nearest(torch.tensor([[0.0], [1.0], [4.0], [4.0]]))
     torch.testing.assert_close(distances.flatten(), torch.tensor([1.0, 1.0, 3.0, 3.0]))
+
+
+def test_noise_on_copies_does_not_make_them_the_nearest_row(x):
+    rows = torch.cat([x, x])
+    noise = 1e-2 * torch.randn(rows.shape, generator=new_generator(2))
+    model = make_model(batch_norm=True)
+    here, noisy = view(model, rows), view(model, rows + noise)
+    noisy = dataclasses.replace(noisy, rows=rows)
+    term = Consistency(1.0, radius=0.5)
+    assert term(noisy).item() == pytest.approx(term(here).item(), rel=0.2)
 
 
 def test_a_single_row_does_not_move():

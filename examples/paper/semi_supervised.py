@@ -25,7 +25,7 @@ def main():
     args = arguments(__doc__)
     images = load_images(args.data)
     record = Record("semi_supervised", args, images)
-    settings = {"max_iter": 12} if args.quick else {}
+    settings = {"max_iter": 12} if args.quick else {"encoder": "convolutional", "max_iter": 20}
     for name in chosen(args, ROWS):
         n_labels, paper = ROWS[name]
         n_labels = n_labels or len(images.y_train)

@@ -51,7 +51,11 @@ class SlicedWasserstein(Divergence):
         """Return the mean squared difference of sorted projections."""
         codes = sample.codes
         directions = torch.randn(
-            codes.shape[1], self.n_projections, generator=generator, device=codes.device
+            codes.shape[1],
+            self.n_projections,
+            generator=generator,
+            dtype=codes.dtype,
+            device=codes.device,
         )
         directions = directions / directions.norm(dim=0)
         ours = (codes @ directions).sort(dim=0).values

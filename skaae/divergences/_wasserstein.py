@@ -70,7 +70,9 @@ class Wasserstein(AdversarialDivergence):
 
     def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
         """Return minus the distance, plus the penalty."""
-        share = torch.rand(len(codes), 1, generator=generator, device=codes.device)
+        share = torch.rand(
+            len(codes), 1, generator=generator, dtype=codes.dtype, device=codes.device
+        )
         between = (share * codes + (1.0 - share) * prior_codes).requires_grad_(True)
         (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
         penalty = (slope.square().sum(dim=1).add(1e-12).sqrt() - 1.0).square().mean()

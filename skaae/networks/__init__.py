@@ -70,6 +70,22 @@ def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.
     return network
 
 
+def runs_in_double(network: nn.Module, n_inputs: int) -> bool:
+    """Return whether a network answers float64 rows once its weights are float64.
+
+    One that makes tensors of a dtype of its own inside does not.
+    """
+    parameter = next(network.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device
+    rows = torch.zeros(2, n_inputs, dtype=torch.float64, device=device)
+    double = copy.deepcopy(network).double().eval()
+    try:
+        with torch.no_grad():
+            return bool(double(rows).dtype == torch.float64)
+    except RuntimeError:
+        return False
+
+
 def _check_shapes(network: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:
     """Raise ValueError where `network` does not map `n_inputs` to `n_outputs` columns."""
     parameter = next(network.parameters(), None)
@@ -105,4 +121,5 @@ __all__ = [
     "LinearPathNetwork",
     "build_network",
     "resolve_builder",
+    "runs_in_double",
 ]

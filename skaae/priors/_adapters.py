@@ -118,7 +118,16 @@ class TorchPrior(Prior):
             type(self.distribution).log_prob  # noqa: B018 - some raise on access
         except (AttributeError, NotImplementedError):
             return None
-        return "log_prob"
+        return "log_prob" if self._covers_space() else None
+
+    def _covers_space(self) -> bool:
+        """Return whether codes far out on either side have a density, as a posterior's may be."""
+        far = torch.full(self.distribution.batch_shape + self.distribution.event_shape, 1e3)
+        try:
+            support = self.distribution.support
+        except NotImplementedError:
+            return True
+        return bool(torch.as_tensor(support.check(far)).all() & support.check(-far).all())
 
     @available_if(_has_log_density)
     def log_density(self, codes: Tensor) -> Tensor:
@@ -201,7 +210,11 @@ class ScipyPrior(Prior):
         discrete = hasattr(self.distribution, "logpmf") or hasattr(
             getattr(self.distribution, "dist", None), "_pmf"
         )
-        return "logpdf" if hasattr(self.distribution, "logpdf") and not discrete else None
+        if discrete or not hasattr(self.distribution, "logpdf"):
+            return None
+        # A posterior's codes may be anywhere; multivariate distributions have no `support`.
+        bounds = self.distribution.support() if hasattr(self.distribution, "support") else np.inf
+        return "logpdf" if np.isinf(bounds).all() else None
 
     @available_if(_has_log_density)
     def log_density(self, codes: Tensor) -> Tensor:
@@ -218,9 +231,11 @@ class UserPrior(Prior):
     """Any object with a method ``sample`` as a prior.
 
     ``sample`` is called with what its signature names among ``n_samples`` (or the first
-    argument), ``n_components``, ``generator`` (a :class:`torch.Generator`) and ``random_state``
-    (an int). Where it answers a tuple, as :class:`sklearn.mixture.GaussianMixture` does, the first
-    element is taken. A ``log_density(codes)`` is used where there is one.
+    argument), ``n_components``, ``generator`` (a :class:`torch.Generator`), ``random_state`` (an
+    int) and ``rng`` (a :class:`numpy.random.Generator`). Where it answers a tuple, as
+    :class:`sklearn.mixture.GaussianMixture` does, the first element is taken. Rows are shuffled: a
+    mixture may answer them component by component. A ``log_density(codes)`` is used where there is
+    one.
 
     Parameters
     ----------
@@ -259,6 +274,7 @@ class UserPrior(Prior):
             "n_components": lambda: n_components,
             "generator": lambda: generator,
             "random_state": lambda: _numpy_seed(generator),
+            "rng": lambda: np.random.default_rng(_numpy_seed(generator)),
         }
         kwargs = {name: offered[name]() for name in names[1:] if name in offered}
         with ScopedRandomness(_cpu_generator(generator)):
@@ -267,8 +283,9 @@ class UserPrior(Prior):
             drawn = drawn[0]
         if isinstance(drawn, Tensor):
             drawn = drawn.detach().cpu()
-        name = type(source).__name__
-        return _as_codes(drawn, n_samples, n_components, name).to(generator.device)
+        codes = _as_codes(drawn, n_samples, n_components, type(source).__name__)
+        codes = codes.to(generator.device)
+        return codes[torch.randperm(n_samples, generator=generator, device=generator.device)]
 
     def _density_name(self) -> str | None:
         return "log_density" if hasattr(self.source, "log_density") else None

@@ -98,6 +98,11 @@ class PriorWithClasses(Prior):
     def n_classes(self, n_components: int) -> int:
         """Return the number of classes."""
 
+    def class_weights(self, n_components: int) -> np.ndarray:
+        """Return how often each class is drawn, shape (n_classes,); they sum to 1."""
+        n_classes = self.n_classes(n_components)
+        return np.full(n_classes, 1.0 / n_classes)
+
     def sample(self, n_samples, n_components, *, y=None, generator=None):
         generator = generator or new_generator()
         if y is None:

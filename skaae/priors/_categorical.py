@@ -70,6 +70,10 @@ class Categorical(PriorWithClasses):
         """Return the number of categories."""
         return n_components
 
+    def class_weights(self, n_components: int) -> np.ndarray:
+        """Return p(z = e_k) of each category, shape (n_components,)."""
+        return self.category_probabilities(n_components).numpy()
+
     def category_probabilities(self, n_components: int) -> Tensor:
         """Return p(z = e_k) of each category, shape (n_components,)."""
         if self.probabilities is None:

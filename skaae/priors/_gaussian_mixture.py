@@ -172,6 +172,10 @@ class GaussianMixture(PriorWithClasses):
         """Return the number of modes: class k is the k-th of them."""
         return self.n_components if self.means is None else len(self.means)
 
+    def class_weights(self, n_components: int) -> np.ndarray:
+        """Return the weights of the modes, shape (n_classes,)."""
+        return self._arrays(n_components)[2]
+
     def _sample_given(self, y, n_components, generator):
         device = generator.device
         means, factors, weights = (
@@ -180,7 +184,9 @@ class GaussianMixture(PriorWithClasses):
         )
         modes = torch.multinomial(weights, len(y), replacement=True, generator=generator)
         modes = torch.where(y < 0, modes, y)
-        noise = torch.randn(len(y), n_components, 1, generator=generator, device=device)
+        noise = torch.randn(
+            len(y), n_components, 1, generator=generator, dtype=torch.float32, device=device
+        )
         return means[modes] + (factors[modes] @ noise).squeeze(2)
 
     def log_density(self, codes: Tensor) -> Tensor:

@@ -45,7 +45,13 @@ class Normal(Prior):
         self.scale = scale
 
     def _sample(self, n_samples, n_components, generator):
-        noise = torch.randn(n_samples, n_components, generator=generator, device=generator.device)
+        noise = torch.randn(
+            n_samples,
+            n_components,
+            generator=generator,
+            dtype=torch.float32,
+            device=generator.device,
+        )
         return self.scale * noise
 
     def log_density(self, codes: Tensor) -> Tensor:

@@ -77,14 +77,19 @@ class SwissRoll(PriorWithClasses):
     def _sample_given(self, y, n_components, generator):
         device, n_samples = generator.device, len(y)
         first, last = 1.5 * math.pi, 4.5 * math.pi
-        unit = torch.rand(n_samples, generator=generator, device=device)
+        unit = torch.rand(n_samples, generator=generator, dtype=torch.float32, device=device)
         unit = torch.where(y < 0, unit, (y + unit) / self.n_stretches)
         # The band's length grows as t**2 / 2, so evenly spread rows need the square root.
         angle = (first**2 + (last**2 - first**2) * unit).sqrt()
         columns = [angle * angle.cos(), angle * angle.sin()]
         if n_components == 3:
-            height = 2.0 * torch.rand(n_samples, generator=generator, device=device) - 1.0
+            height = (
+                2.0 * torch.rand(n_samples, generator=generator, dtype=torch.float32, device=device)
+                - 1.0
+            )
             columns.append(height * last)
         codes = torch.stack(columns, dim=1) * (self.radius / last)
-        noise = torch.randn(n_samples, n_components, generator=generator, device=device)
+        noise = torch.randn(
+            n_samples, n_components, generator=generator, dtype=torch.float32, device=device
+        )
         return codes + self.noise * noise

@@ -61,5 +61,11 @@ class Uniform(Prior):
             )
 
     def _sample(self, n_samples, n_components, generator):
-        unit = torch.rand(n_samples, n_components, generator=generator, device=generator.device)
+        unit = torch.rand(
+            n_samples,
+            n_components,
+            generator=generator,
+            dtype=torch.float32,
+            device=generator.device,
+        )
         return self.low + (self.high - self.low) * unit

@@ -54,9 +54,7 @@ class Budget:
         steps a row, and never fewer than 300), and at most 4,000, unless rows would be seen fewer
         than three times.
         """
-        least = min(1_250, max(300, 15 * n_samples))
-        n_steps = max(least, min(100 * n_batches, 4_000), 3 * n_batches)
-        return cls(math.ceil(n_steps / n_batches), n_batches)
+        return cls._of_steps(n_samples, n_batches, (1_250, 4_000), (3, 100))
 
     @classmethod
     def for_labels(cls, n_samples: int, n_batches: int) -> Budget:
@@ -65,8 +63,14 @@ class Budget:
         200 epochs, but at least 1,500 steps (below 100 rows 15 steps a row, and never fewer than
         300) and at most 10,000, unless rows would be seen fewer than ten times.
         """
-        least = min(1_500, max(300, 15 * n_samples))
-        n_steps = max(least, min(200 * n_batches, 10_000), 10 * n_batches)
+        return cls._of_steps(n_samples, n_batches, (1_500, 10_000), (10, 200))
+
+    @classmethod
+    def _of_steps(
+        cls, n_samples: int, n_batches: int, steps: tuple[int, int], epochs: tuple[int, int]
+    ) -> Budget:
+        least = min(steps[0], max(300, 15 * n_samples))
+        n_steps = max(least, min(epochs[1] * n_batches, steps[1]), epochs[0] * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 
     @property

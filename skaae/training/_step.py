@@ -165,7 +165,7 @@ class TrainingStep(BaseStep):
             ):
                 losses[_named("regularization", latent)] = value
                 objective = objective + weight * value
-            view = View(self.model, noisy, encoded, batch.y, self.generator, self._autocast)
+            view = View(self.model, noisy, x, encoded, batch.y, self.generator, self._autocast)
             for term in self.terms:
                 losses[term.name] = term(view)
                 objective = objective + term.weight * losses[term.name]
@@ -176,7 +176,8 @@ class TrainingStep(BaseStep):
     def _with_noise(self, x: Tensor) -> Tensor:
         if not self._noise:
             return x
-        return x + self._noise * torch.randn(x.shape, generator=self.generator, device=x.device)
+        noise = torch.randn(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
+        return x + self._noise * noise
 
     def _label_columns(self, samples: list, y: Tensor | None) -> list[Tensor | None]:
         """Return, for each latent, the label columns that its divergence sees beside it.

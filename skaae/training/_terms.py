@@ -25,6 +25,8 @@ class View:
     model : AutoencoderModel
     x : Tensor of shape (n_rows, n_features)
         What the encoder saw, noise included.
+    rows : Tensor of shape (n_rows, n_features)
+        The same without noise.
     samples : list of PosteriorSample
         The codes of all rows, one for each latent.
     y : Tensor of shape (n_rows,) or None
@@ -36,6 +38,7 @@ class View:
 
     model: AutoencoderModel
     x: Tensor
+    rows: Tensor
     samples: list[PosteriorSample]
     y: Tensor | None
     generator: torch.Generator
@@ -138,8 +141,10 @@ class Consistency(Term):
     def __call__(self, view: View) -> Tensor:
         """Return the Kullback-Leibler divergence in nats."""
         log_p = view.label_logits.detach().log_softmax(dim=1)
-        noise = torch.randn(view.x.shape, generator=view.generator, device=view.x.device)
-        nearest = _distances_to_nearest(view.x)
+        noise = torch.randn(
+            view.x.shape, generator=view.generator, dtype=view.x.dtype, device=view.x.device
+        )
+        nearest = _distances_to_nearest(view.rows)
         probe = (_PROBE * nearest * noise).requires_grad_(True)
         (slope,) = torch.autograd.grad(self._divergence(view, log_p, probe), probe)
         worst = functional.normalize(slope, dim=1)

@@ -2,10 +2,10 @@
 Five published models, one estimator
 ====================================
 
-The adversarial autoencoder, the variational autoencoder and the three Wasserstein autoencoders
-differ in a divergence and a posterior, and in nothing else. Here they are fitted to the same data
-with the same networks and budget, and compared in what matters: reconstruction of held-out rows,
-how well codes meet the prior, and samples.
+The adversarial autoencoder, the variational autoencoder, two Wasserstein autoencoders and the
+hierarchical variational model differ in a divergence and a posterior, and in nothing else. Here
+they are fitted to the same data with the same networks and budget, and compared in what matters:
+reconstruction of held-out rows, how well codes meet the prior, and samples.
 """
 
 # %%

@@ -41,7 +41,8 @@ def reconstruction_error(estimator: Any, X: Any) -> float:
     Parameters
     ----------
     estimator : fitted transformer with ``inverse_transform``
-        PCA too, for comparison.
+        PCA too, for comparison. It has to map back without labels: of the classifier and the
+        clusterer only those with cluster heads do.
     X : array-like of shape (n_samples, n_features)
 
     Returns

@@ -3,7 +3,7 @@
     python examples/benchmarks/core_figures.py --data FOLDER [digits wine search mnist prior]
 
 FOLDER holds mnist.npz, with arrays X_train, y_train, X_test, y_test of uint8 images; without it
-the parts on MNIST are left out. Each line says what is measured, what came, and what was asked.
+the parts on MNIST are left out. Each line says what is measured, what came, and what is aimed at.
 Settings are the defaults throughout, and held-out rows play no part in any of them.
 """
 
@@ -37,11 +37,11 @@ SEEDS = (0, 1, 2)
 RESULTS = []
 
 
-def show(what, values, asked):
+def show(what, values, aim):
     value = float(np.median(values))
     spread = f"{min(values):.4g} to {max(values):.4g}"
-    print(f"{what:58}{value:10.4f}   ({spread}; asked: {asked})", flush=True)
-    RESULTS.append({"what": what, "values": [float(v) for v in values], "asked": asked})
+    print(f"{what:58}{value:10.4f}   ({spread}; aim: {aim})", flush=True)
+    RESULTS.append({"what": what, "values": [float(v) for v in values], "aim": aim})
 
 
 def timed_fit(estimator, X):
@@ -97,7 +97,7 @@ def search():
 
 
 def mnist(data):
-    for n_components, asked in ((2, "at most 0.040"), (8, "at most 0.018")):
+    for n_components, aim in ((2, "at most 0.040"), (8, "at most 0.018")):
         errors, seconds, accuracies = [], [], []
         for seed in SEEDS:
             aae = AdversarialAutoencoder(n_components, random_state=seed)
@@ -108,7 +108,7 @@ def mnist(data):
             codes = aae.transform(data["X_test"])
             accuracies.append(neighbors.score(codes, data["y_test"]))
         name = f"MNIST, {n_components} components"
-        show(f"{name}: test squared error", errors, asked)
+        show(f"{name}: test squared error", errors, aim)
         show(
             f"{name}: 10-NN accuracy of test codes",
             accuracies,

@@ -1,4 +1,4 @@
-"""Section 3 and the seed's question: GAN, GMMN, VAE and AAE with one decoder and one budget.
+"""Section 3, fidelity and holes: GANs, GMMN, VAE and AAEs with one decoder and as many epochs.
 
     python examples/paper/generative_models.py --data mnist.npz --quick
 
@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.neural_network import MLPClassifier
 
 from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
+from skaae.divergences import Wasserstein
 from skaae.metrics import (
     parzen_bandwidth,
     parzen_log_likelihood,
@@ -37,6 +38,9 @@ def models(seed, **settings):
     vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     return {
         "GAN": ImplicitGenerativeModel(**generating),
+        "WGAN-GP": ImplicitGenerativeModel(
+            divergence=Wasserstein(gradient_penalty=10.0), **generating
+        ),
         "GMMN": ImplicitGenerativeModel(divergence="mmd", **generating),
         "VAE": AdversarialAutoencoder(reconstruction_loss="bernoulli", **vae, **encoding),
         "AAE": AdversarialAutoencoder(**encoding),
@@ -123,7 +127,10 @@ def main():
                 figures.setdefault(what, []).append(value)
         for what, values in figures.items():
             paper = {"mnist": 340} if "AAE" in name and what.startswith("Parzen") else None
-            record.add(f"{name}: {what}", values, paper=paper, seconds=seconds, model=model)
+            data = [images.name, len(X_train), len(X_test)]
+            record.add(
+                f"{name}: {what}", values, paper=paper, data=data, seconds=seconds, model=model
+            )
     if len(samples) > 1:
         record.picture(draw(samples, images.shape))
 

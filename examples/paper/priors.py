@@ -66,6 +66,7 @@ def main():
     images = load_images(args.data)
     record = Record("priors", args, images)
     X, y, X_held, y_held = pooled_split(images)
+    data = [images.name, len(X), len(X_held)]
     settings = {} if args.quick else {"max_iter": 100}
     vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     runs = [(f"AAE, {name}", prior, {}) for name, prior in PRIORS.items()]
@@ -84,8 +85,8 @@ def main():
             errors.append(reconstruction_error(model, X_held))
             if seed == 0:
                 maps[name] = model.transform(X_held), y_held, prior_draws(model)
-        record.add(f"{name}: distance ratio", ratios, seconds=seconds, model=model)
-        record.add(f"{name}: squared error", errors)
+        record.add(f"{name}: distance ratio", ratios, data=data, seconds=seconds, model=model)
+        record.add(f"{name}: squared error", errors, data=data)
     if len(maps) > 1:
         record.picture(draw(maps))
 
@@ -109,6 +110,7 @@ def main():
         record.add(
             f"{name}: class read from samples",
             read,
+            data=data,
             unit="%",
             seconds=seconds,
             model=model,

@@ -106,6 +106,16 @@ def new_generator(seed: int | None = None, device: torch.device | str = "cpu") -
     return torch.Generator(device).manual_seed(secrets.randbits(31) if seed is None else seed)
 
 
+def normal_draws(*shape: int, generator: torch.Generator) -> Tensor:
+    """Return standard normal numbers where the generator lies, float32 whatever the default."""
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device=generator.device)
+
+
+def uniform_draws(*shape: int, generator: torch.Generator) -> Tensor:
+    """Return numbers from [0, 1) where the generator lies, float32 whatever the default."""
+    return torch.rand(shape, generator=generator, dtype=torch.float32, device=generator.device)
+
+
 def _dropout(
     input: Tensor,
     p: float = 0.5,

@@ -9,7 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skaae._device import evaluation, new_generator
+from skaae._device import evaluation, new_generator, normal_draws
 from skaae._model import AutoencoderModel
 from skaae.losses import ReconstructionLoss
 
@@ -91,13 +91,7 @@ def sliced_distance(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
 
 def random_directions(n_components: int, n_directions: int, generator: torch.Generator) -> Tensor:
     """Return random unit vectors as columns, shape (n_components, n_directions)."""
-    directions = torch.randn(
-        n_components,
-        n_directions,
-        generator=generator,
-        dtype=torch.float32,
-        device=generator.device,
-    )
+    directions = normal_draws(n_components, n_directions, generator=generator)
     return directions / directions.norm(dim=0)
 
 

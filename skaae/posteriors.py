@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from skaae._compat import Interval
+from skaae._device import normal_draws
 
 # Standard deviations of a code, in units of the prior's, stay within e**-7 and e**2.
 _LOG_STD_BOUNDS = (-7.0, 2.0)
@@ -58,10 +59,6 @@ def _mean_and_log_std(outputs: Tensor) -> tuple[Tensor, Tensor]:
     low, high = _LOG_STD_BOUNDS
     # Raw 0 is a standard deviation of e**-2: narrow enough to reconstruct from the first step.
     return mean, low + (high - low) * torch.sigmoid(raw + math.log((-2.0 - low) / (high + 2.0)))
-
-
-def _randn(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float32, device=generator.device)
 
 
 def fixed_noise(n_draws: int, n_columns: int) -> Tensor:
@@ -167,7 +164,7 @@ class Gaussian(Posterior):
         """Draw mean + std * noise; gradients reach both."""
         mean, log_std = _mean_and_log_std(outputs)
         std = log_std.exp()
-        codes = mean + std * _randn(tuple(mean.shape), generator)
+        codes = mean + std * normal_draws(*mean.shape, generator=generator)
         return PosteriorSample(codes, gaussian_log_density(codes, mean, log_std), mean, std)
 
     def mean(self, outputs, networks):
@@ -292,9 +289,9 @@ class Hierarchical(Posterior):
     def sample(self, outputs, networks, generator):
         """Draw lambda, then z; the log density is the bound's integrand."""
         mean, log_std = _mean_and_log_std(outputs)
-        lambda_ = mean + log_std.exp() * _randn(tuple(mean.shape), generator)
+        lambda_ = mean + log_std.exp() * normal_draws(*mean.shape, generator=generator)
         code_mean, code_log_std = self._given_lambda(lambda_, networks)
-        codes = code_mean + code_log_std.exp() * _randn(tuple(mean.shape), generator)
+        codes = code_mean + code_log_std.exp() * normal_draws(*mean.shape, generator=generator)
         guess, guess_log_std = _mean_and_log_std(
             networks["auxiliary"](torch.cat([codes, mean, log_std], dim=1)).to(codes.dtype)
         )

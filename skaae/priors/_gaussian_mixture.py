@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skaae._compat import Interval
+from skaae._device import normal_draws
 from skaae.priors._base import PriorWithClasses
 
 
@@ -184,9 +185,7 @@ class GaussianMixture(PriorWithClasses):
         )
         modes = torch.multinomial(weights, len(y), replacement=True, generator=generator)
         modes = torch.where(y < 0, modes, y)
-        noise = torch.randn(
-            len(y), n_components, 1, generator=generator, dtype=torch.float32, device=device
-        )
+        noise = normal_draws(len(y), n_components, 1, generator=generator)
         return means[modes] + (factors[modes] @ noise).squeeze(2)
 
     def log_density(self, codes: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import math
 from numbers import Real
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from skaae._compat import Interval
+from skaae._device import normal_draws
 from skaae.priors._base import Prior
 
 
@@ -45,14 +45,7 @@ class Normal(Prior):
         self.scale = scale
 
     def _sample(self, n_samples, n_components, generator):
-        noise = torch.randn(
-            n_samples,
-            n_components,
-            generator=generator,
-            dtype=torch.float32,
-            device=generator.device,
-        )
-        return self.scale * noise
+        return self.scale * normal_draws(n_samples, n_components, generator=generator)
 
     def log_density(self, codes: Tensor) -> Tensor:
         """Return log p(z) of each row, shape (n_samples,)."""

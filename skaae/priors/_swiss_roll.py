@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from skaae._compat import Interval
+from skaae._device import normal_draws, uniform_draws
 from skaae.priors._base import PriorWithClasses
 
 
@@ -75,21 +76,15 @@ class SwissRoll(PriorWithClasses):
         return self.n_stretches
 
     def _sample_given(self, y, n_components, generator):
-        device, n_samples = generator.device, len(y)
+        n_samples = len(y)
         first, last = 1.5 * math.pi, 4.5 * math.pi
-        unit = torch.rand(n_samples, generator=generator, dtype=torch.float32, device=device)
+        unit = uniform_draws(n_samples, generator=generator)
         unit = torch.where(y < 0, unit, (y + unit) / self.n_stretches)
         # The band's length grows as t**2 / 2, so evenly spread rows need the square root.
         angle = (first**2 + (last**2 - first**2) * unit).sqrt()
         columns = [angle * angle.cos(), angle * angle.sin()]
         if n_components == 3:
-            height = (
-                2.0 * torch.rand(n_samples, generator=generator, dtype=torch.float32, device=device)
-                - 1.0
-            )
+            height = 2.0 * uniform_draws(n_samples, generator=generator) - 1.0
             columns.append(height * last)
         codes = torch.stack(columns, dim=1) * (self.radius / last)
-        noise = torch.randn(
-            n_samples, n_components, generator=generator, dtype=torch.float32, device=device
-        )
-        return codes + self.noise * noise
+        return codes + self.noise * normal_draws(n_samples, n_components, generator=generator)

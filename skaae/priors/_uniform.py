@@ -5,9 +5,8 @@ from __future__ import annotations
 from numbers import Real
 from typing import ClassVar
 
-import torch
-
 from skaae._compat import Interval
+from skaae._device import uniform_draws
 from skaae.priors._base import Prior
 
 
@@ -61,11 +60,5 @@ class Uniform(Prior):
             )
 
     def _sample(self, n_samples, n_components, generator):
-        unit = torch.rand(
-            n_samples,
-            n_components,
-            generator=generator,
-            dtype=torch.float32,
-            device=generator.device,
-        )
+        unit = uniform_draws(n_samples, n_components, generator=generator)
         return self.low + (self.high - self.low) * unit

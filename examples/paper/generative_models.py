@@ -99,10 +99,10 @@ def main():
     real = features(reader, X_test)
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(X_train)
     nearest = neighbors.kneighbors(X_test[:1000])[0].mean()
-    record.add("nearest training row, test rows", [nearest])
-    record.add(
-        "Frechet distance, training rows", [frechet_distance(features(reader, X_train), real)]
-    )
+    data = [images.name, len(X_train), len(X_test)]
+    record.add("nearest training row, test rows", [nearest], data=data)
+    distance = frechet_distance(features(reader, X_train), real)
+    record.add("Frechet distance, training rows", [distance], data=data)
     settings = {"max_iter": 15 if args.quick else 200}
     samples = {}
     for name in chosen(args, models(0)):
@@ -127,7 +127,6 @@ def main():
                 figures.setdefault(what, []).append(value)
         for what, values in figures.items():
             paper = {"mnist": 340} if "AAE" in name and what.startswith("Parzen") else None
-            data = [images.name, len(X_train), len(X_test)]
             record.add(
                 f"{name}: {what}", values, paper=paper, data=data, seconds=seconds, model=model
             )

@@ -27,6 +27,7 @@ def classifier(request, split, device):
         2,
         cluster_heads=request.param,
         hidden_layer_sizes=(128, 128),
+        max_iter=120,
         device=device,
         random_state=0,
     )
@@ -52,16 +53,15 @@ def test_probabilities_are_those_of_the_prediction(classifier, split):
     assert (classifier.classes_[probabilities.argmax(axis=1)] == classifier.predict(X_test)).all()
 
 
-def test_heads_make_the_code_a_map_of_the_classes(split, device):
+@pytest.mark.parametrize("classifier", [True], indirect=True, ids=["heads"])
+def test_heads_make_the_code_a_map_of_the_classes(classifier, split):
+    """With ten labels of a class."""
     X_train, X_test, y_train, y_test = split
-    model = AdversarialAutoencoderClassifier(
-        2, cluster_heads=True, hidden_layer_sizes=(128, 128), device=device, random_state=0
-    ).fit(X_train, y_train)
-    reader = SVC().fit(model.transform(X_train), y_train)
-    assert reader.score(model.transform(X_test), y_test) > 0.93
-    heads = model.model_.heads.positions.detach().cpu().numpy()
+    reader = SVC().fit(classifier.transform(X_train), y_train)
+    assert reader.score(classifier.transform(X_test), y_test) > 0.93
+    heads = classifier.model_.heads.positions.detach().cpu().numpy()
     distances = np.linalg.norm(heads[:, None] - heads, axis=2)[np.triu_indices(10, 1)]
-    assert distances.min() > 0.8 * model.head_distance
+    assert distances.min() > 0.8 * classifier.head_distance
 
 
 @short_fits_may_warn

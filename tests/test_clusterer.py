@@ -17,7 +17,7 @@ from skaae.metrics import hungarian_accuracy
 @pytest.fixture(scope="module")
 def clusterer(split, device):
     return AdversarialAutoencoderClusterer(
-        10, hidden_layer_sizes=(128, 128), device=device, random_state=0
+        10, hidden_layer_sizes=(128, 128), max_iter=100, device=device, random_state=0
     ).fit(split[0])
 
 

@@ -57,7 +57,13 @@ def test_classes_take_their_place_in_the_prior(split, device, labeled):
     hidden = np.random.default_rng(0).random(len(y_train)) > labeled
     prior = GaussianMixture(n_components=10)
     model = ConditionalAdversarialAutoencoder(
-        2, label_role="discriminator", prior=prior, device=device, random_state=0
+        2,
+        label_role="discriminator",
+        prior=prior,
+        hidden_layer_sizes=(128, 128),
+        max_iter=150,
+        device=device,
+        random_state=0,
     )
     model.fit(X_train, np.where(hidden, -1, y_train))
     angles = 2.0 * np.pi * np.arange(10) / 10

@@ -31,7 +31,7 @@ def test_samples_are_distributed_as_the_rows(divergence, device):
         2,
         divergence=divergence,
         hidden_layer_sizes=(64, 64),
-        max_iter=100,
+        max_iter=70,
         device=device,
         random_state=0,
     ).fit(X)

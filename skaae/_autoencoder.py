@@ -40,8 +40,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     posterior : str or Posterior, default="deterministic"
         q(z|x): ``"deterministic"``, ``"gaussian"``, ``"universal"``, ``"hierarchical"`` or an
         object of :mod:`skaae.posteriors`.
-    reconstruction_loss : {"squared_error", "bernoulli"} or ReconstructionLoss, \
-            default="squared_error"
+    reconstruction_loss : str or ReconstructionLoss, default="squared_error"
+        ``"squared_error"``, ``"bernoulli"`` or an object of :mod:`skaae.losses`:
         -log p(x|z). Columns are scaled for the first and left alone for the second, which takes
         values in [0, 1].
     hidden_layer_sizes : sequence of int, default=(512, 512)
@@ -103,8 +103,10 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     n_samples_seen_ : int
         Rows that training was given, over all calls of ``partial_fit``.
     device_ : torch.device
+        Where training ran.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Columns of `X`.
+    feature_names_in_ : ndarray of shape (n_features,)
         Where `X` has column names.
 
     Raises

@@ -64,9 +64,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
-    divergence_weight, posterior, reconstruction_loss, encoder, decoder, \
-            batch_size, weight_decay, early_stopping, validation_fraction, \
-            n_iter_no_change, tol, warm_start, device, precision, random_state, verbose
+    divergence_weight, posterior, reconstruction_loss, encoder, decoder, batch_size, weight_decay
+        As in :class:`AdversarialAutoencoder`.
+    early_stopping, validation_fraction, n_iter_no_change, tol, warm_start
+        As in :class:`AdversarialAutoencoder`.
+    device, precision, random_state, verbose
         As in :class:`AdversarialAutoencoder`.
 
     Attributes
@@ -75,9 +77,10 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         The classes, sorted.
     class_frequencies_ : ndarray of shape (n_classes,)
         Shares of the classes among labelled rows: the prior p(y).
-    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_, \
-            n_features_in_, feature_names_in_
+    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
+    n_features_in_, feature_names_in_
+        As in :class:`AdversarialAutoencoder`.
 
     Raises
     ------

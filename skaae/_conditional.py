@@ -44,13 +44,18 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         With ``label_role="discriminator"`` one with at least as many classes as `y`:
         ``"gaussian_mixture"``, ``"swiss_roll"`` or ``"categorical"``. The classes of `y`, sorted,
         take the prior's classes from the first on.
-    divergence, divergence_weight, posterior, reconstruction_loss, hidden_layer_sizes, encoder, \
-            decoder, learning_rate, batch_size, max_iter, weight_decay, input_noise, \
-            early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, device, \
-            precision, random_state, verbose
+    divergence : str or Divergence, default="jensen_shannon"
         As in :class:`AdversarialAutoencoder`. ``label_role="discriminator"`` takes the
         divergences that compare samples: all but ``"posterior_kl"`` and
         ``"mutual_information"``.
+    divergence_weight, posterior, reconstruction_loss, hidden_layer_sizes, encoder, decoder
+        As in :class:`AdversarialAutoencoder`.
+    learning_rate, batch_size, max_iter, weight_decay, input_noise
+        As in :class:`AdversarialAutoencoder`.
+    early_stopping, validation_fraction, n_iter_no_change, tol, warm_start
+        As in :class:`AdversarialAutoencoder`.
+    device, precision, random_state, verbose
+        As in :class:`AdversarialAutoencoder`.
 
     Attributes
     ----------
@@ -58,8 +63,9 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         The classes, sorted.
     class_frequencies_ : ndarray of shape (n_classes,)
         Shares of the classes among labelled rows, from which ``sample`` draws unless told `y`.
-    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_, \
-            n_features_in_, feature_names_in_
+    model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_
+        As in :class:`AdversarialAutoencoder`.
+    n_features_in_, feature_names_in_
         As in :class:`AdversarialAutoencoder`.
 
     Raises

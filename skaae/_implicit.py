@@ -100,7 +100,7 @@ class ImplicitGenerativeModel(PortableEstimator):
         Epochs trained.
     device_ : torch.device
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where `X` has column names.
 
     Raises

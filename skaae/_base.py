@@ -35,7 +35,7 @@ from skaae._scaling import ColumnScaling
 from skaae._warm_start import continued_model
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
-from skaae.networks import DECODERS, ENCODERS, MLP, OWN_BUILDERS, resolve_builder
+from skaae.networks import DECODERS, ENCODERS, MLP, draws_at_random, resolve_builder
 from skaae.posteriors import as_posterior
 from skaae.priors import as_prior
 from skaae.training import (
@@ -308,10 +308,8 @@ class BaseAdversarialAutoencoder(
             input_noise=self.input_noise,
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),
-            scoped_randomness=not (
-                all(type(b) in OWN_BUILDERS for b in builders)
-                and all(latent.is_ours for latent in model.latents)
-            ),
+            scoped_randomness=any(map(draws_at_random, builders))
+            or not all(latent.is_ours for latent in model.latents),
             terms=self._terms(null_loss),
         )
 

@@ -28,7 +28,7 @@ from skaae._rows import fit_scaling, resident_rows
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
-from skaae.networks import DECODERS, MLP, OWN_BUILDERS, resolve_builder
+from skaae.networks import DECODERS, MLP, draws_at_random, resolve_builder
 from skaae.posteriors import Deterministic
 from skaae.priors import as_prior
 from skaae.training import (
@@ -246,7 +246,7 @@ class ImplicitGenerativeModel(PortableEstimator):
             weight_decay=self.weight_decay / len(x),
             generator=new_generator(seeds.training, x.device),
             autocast_dtype=resolve_precision(self.precision, x.device, largest),
-            scoped_randomness=type(builder) not in OWN_BUILDERS or not latent.is_ours,
+            scoped_randomness=draws_at_random(builder) or not latent.is_ours,
         )
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skaae import AdversarialAutoencoder
-from skaae.networks import MLP
+from skaae.networks import MLP, ConvolutionalEncoder
 from skaae.priors import ScipyPrior
 
 # ------------------------------------------------------------------------------ reproducibility
@@ -70,13 +70,20 @@ def test_global_generators_are_untouched(X, global_states, seed):
     assert global_states() == before
 
 
-@short_fits_may_warn
-def test_global_generators_are_untouched_by_a_network_with_dropout(X, global_states):
-    def builder(n_inputs, n_outputs):
-        return nn.Sequential(nn.Linear(n_inputs, 8), nn.Dropout(0.5), nn.Linear(8, n_outputs))
+def with_dropout(n_inputs, n_outputs):
+    return nn.Sequential(nn.Linear(n_inputs, 8), nn.Dropout(0.5), nn.Linear(8, n_outputs))
 
+
+@short_fits_may_warn
+@pytest.mark.parametrize(
+    "encoder",
+    [with_dropout, ConvolutionalEncoder(channels=(4,), max_shift=1)],
+    ids=["dropout", "moved images"],
+)
+def test_global_generators_are_untouched_by_a_network_that_draws(digits, global_states, encoder):
+    X = digits[0][:64]
     before = global_states()
-    fits = [AdversarialAutoencoder(encoder=builder, **SHORT).fit(X) for _ in range(2)]
+    fits = [AdversarialAutoencoder(encoder=encoder, **SHORT).fit(X) for _ in range(2)]
     assert global_states() == before
     assert (fits[0].transform(X) == fits[1].transform(X)).all()
 

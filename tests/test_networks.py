@@ -21,8 +21,9 @@ from skaae.networks import (
     ConvolutionalEncoder,
     LinearPathNetwork,
     build_network,
+    draws_at_random,
 )
-from skaae.networks._convolutional import _Crop, _ToImage
+from skaae.networks._convolutional import _Crop, _RandomShift, _ToImage
 
 SHAPES = [(8, 8), (5, 7), (1, 6), (9, 6, 3), (4, 4, 2)]
 BUILDERS = {f"encoder {name}": case for name, case in ENCODERS.items()} | {
@@ -98,13 +99,19 @@ def test_builder_answers_a_new_network_each_time(name):
 
 
 @pytest.mark.parametrize("case", OWN_BUILDERS, ids=lambda case: case.__name__)
-def test_own_networks_draw_nothing_at_random_once_built(case):
+def test_own_networks_draw_nothing_at_random_as_they_are_by_default(case):
     n_inputs, n_outputs = (4, 16) if case is ConvolutionalDecoder else (16, 4)
     network = build(builder_for(case, (4, 4)), n_inputs, n_outputs).train()
     before = torch.get_rng_state()
     x = rows(5, n_inputs)
     assert torch.equal(network(x), network(x))
     assert torch.equal(torch.get_rng_state(), before)
+    assert not draws_at_random(builder_for(case, (4, 4)))
+
+
+@pytest.mark.parametrize("builder", [nn.Linear, nn.Dropout()], ids=["callable", "module"])
+def test_networks_of_users_may_draw_at_random(builder):
+    assert draws_at_random(builder)
 
 
 def test_own_builders_are_those_with_a_name():
@@ -173,6 +180,8 @@ def test_set_linear_path_starts_further_inputs_and_outputs_at_zero():
         (ConvolutionalEncoder(channels=(4, -1)), "channels"),
         (ConvolutionalEncoder(image_shape=(0, 16)), "image_shape"),
         (ConvolutionalEncoder(image_shape=4), "image_shape"),
+        (ConvolutionalEncoder(max_shift=-1), "max_shift"),
+        (ConvolutionalEncoder(max_shift=0.5), "max_shift"),
     ],
     ids=repr,
 )
@@ -213,6 +222,40 @@ def test_convolutional_encoder_looks_at_neighbouring_pixels_together():
     expected = np.zeros((8, 6), dtype=bool)
     expected[1:4, 1:4] = True
     assert np.array_equal(seen, expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7), (3, 6, 4)], ids=str)
+def test_every_move_of_an_image_is_drawn_and_its_edge_fills_what_comes_free(shape):
+    most, (channels, height, width) = 2, shape
+    image = np.arange(channels * height * width, dtype=np.float32).reshape(shape)
+    moved = {}
+    for down, right in np.ndindex(2 * most + 1, 2 * most + 1):
+        h = (np.arange(height) + down - most).clip(0, height - 1)
+        w = (np.arange(width) + right - most).clip(0, width - 1)
+        moved[image[:, h][:, :, w].tobytes()] = (down, right)
+    images = torch.as_tensor(image).repeat(1000, 1, 1, 1)
+    with ScopedRandomness(new_generator(0)):
+        drawn = [moved[row.tobytes()] for row in _RandomShift(most)(images).numpy()]
+    counts = np.bincount([5 * down + right for down, right in drawn], minlength=25)
+    # 40 each are expected, with a standard deviation of 6.2.
+    assert counts.min() > 15
+    assert counts.max() < 65
+
+
+def test_images_move_in_training_only_and_columns_past_them_never():
+    network = build(ConvolutionalEncoder((4, 4), max_shift=1), 18, 2)
+    seen = []
+    network.trunk[2].register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
+    network.head.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
+    x = rows(50, 18)
+    image = x[:, :16].reshape(50, 1, 4, 4)
+    with ScopedRandomness(new_generator(0)):
+        network.train()(x)
+        network.eval()(x)
+    shifted, joined, still, _ = seen
+    assert not torch.equal(shifted, image)
+    assert torch.equal(still, image)
+    assert torch.equal(joined[:, -2:], x[:, 16:])
 
 
 @pytest.mark.parametrize(("n_columns", "shape"), [(49, (7, 7, 1)), (75, (5, 5, 3))])

@@ -24,7 +24,7 @@ DECODERS: dict[str, Callable[..., nn.Module]] = {
     "convolutional": ConvolutionalDecoder,
 }
 
-#: Builders whose networks draw nothing at random once they are built.
+#: Builders whose networks run in float64 as they do in float32.
 OWN_BUILDERS = (MLP, ConvolutionalEncoder, ConvolutionalDecoder)
 
 
@@ -68,6 +68,11 @@ def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.
         )
     _check_shapes(network, n_inputs, n_outputs, role)
     return network
+
+
+def draws_at_random(builder: Any) -> bool:
+    """Return whether the networks of a builder may draw at random in training, as dropout does."""
+    return bool(getattr(builder, "draws_at_random", True))
 
 
 def runs_in_double(network: nn.Module, n_inputs: int) -> bool:
@@ -120,6 +125,7 @@ __all__ = [
     "ConvolutionalEncoder",
     "LinearPathNetwork",
     "build_network",
+    "draws_at_random",
     "resolve_builder",
     "runs_in_double",
 ]

@@ -99,6 +99,7 @@ class MLP(BaseEstimator):
     torch.Size([3, 2])
     """
 
+    draws_at_random = False
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],

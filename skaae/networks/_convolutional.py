@@ -128,8 +128,9 @@ class ConvolutionalEncoder(BaseEstimator):
         encoder that infers labels needs it.
     max_shift : int, default=0
         In training, images are moved by up to so many pixels at random, up or down and left or
-        right, on their way into the encoder; the decoder answers them unmoved. Where such a move
-        changes no label, few labels go further; 2 suits digits of 28 x 28 pixels.
+        right, on their way into the encoder, and their edge fills what comes free; the decoder
+        answers them unmoved. Where such a move changes no label, few labels go further; 2 suits
+        digits of 28 x 28 pixels.
 
     Raises
     ------

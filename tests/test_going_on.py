@@ -281,6 +281,11 @@ def test_warm_start_takes_a_distribution_of_scipy(unit_rows):
         ({"prior": stats.norm()}, {"prior": stats.norm(100, 50)}, "prior=the distribution"),
         ({"prior": stats.t(df=5)}, {"prior": stats.uniform()}, "prior=the distribution"),
         ({"encoder": MLP((8,))}, {"encoder": MLP((8,), activation="tanh")}, "encoder .*ReLU"),
+        (
+            {"encoder": ConvolutionalEncoder((13, 1), channels=(4,), max_shift=1)},
+            {"encoder": ConvolutionalEncoder((13, 1), channels=(4,), max_shift=2)},
+            "encoder .*most=1",
+        ),
     ],
 )
 def test_warm_start_refuses_what_only_looks_alike(unit_rows, before, after, message):

@@ -109,7 +109,14 @@ def test_own_networks_draw_nothing_at_random_as_they_are_by_default(case):
     assert not draws_at_random(builder_for(case, (4, 4)))
 
 
-@pytest.mark.parametrize("builder", [nn.Linear, nn.Dropout()], ids=["callable", "module"])
+class WithDropout(MLP):
+    def __call__(self, n_inputs, n_outputs):
+        return nn.Sequential(super().__call__(n_inputs, n_outputs), nn.Dropout())
+
+
+@pytest.mark.parametrize(
+    "builder", [nn.Linear, nn.Dropout(), WithDropout()], ids=["callable", "module", "subclass"]
+)
 def test_networks_of_users_may_draw_at_random(builder):
     assert draws_at_random(builder)
 

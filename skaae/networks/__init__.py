@@ -24,7 +24,8 @@ DECODERS: dict[str, Callable[..., nn.Module]] = {
     "convolutional": ConvolutionalDecoder,
 }
 
-#: Builders whose networks run in float64 as they do in float32.
+#: Builders of which all is known: whether their networks draw at random, and that they run in
+#: float64 as they do in float32. Not those of users who inherit from them.
 OWN_BUILDERS = (MLP, ConvolutionalEncoder, ConvolutionalDecoder)
 
 
@@ -72,7 +73,7 @@ def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.
 
 def draws_at_random(builder: Any) -> bool:
     """Return whether the networks of a builder may draw at random in training, as dropout does."""
-    return bool(getattr(builder, "draws_at_random", True))
+    return type(builder) not in OWN_BUILDERS or builder.draws_at_random
 
 
 def runs_in_double(network: nn.Module, n_inputs: int) -> bool:

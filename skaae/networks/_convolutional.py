@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from skaae._compat import Interval
 from skaae.networks._mlp import MLP, check_layer_sizes
@@ -63,13 +62,16 @@ class _RandomShift(nn.Module):
         if not self.training:
             return x
         n, depth, height, width = x.shape
-        drawn = torch.randint(2 * self.most + 1, (2, n, 1), device=x.device)
-        down = (drawn[0] + torch.arange(height, device=x.device))[:, None, :, None]
-        right = (drawn[1] + torch.arange(width, device=x.device))[:, None, None, :]
+        drawn = torch.randint(-self.most, self.most + 1, (2, n, 1), device=x.device)
+        down = (torch.arange(height, device=x.device) + drawn[0]).clamp(0, height - 1)
+        right = (torch.arange(width, device=x.device) + drawn[1]).clamp(0, width - 1)
         image = torch.arange(n, device=x.device)[:, None, None, None]
         channel = torch.arange(depth, device=x.device)[:, None, None]
-        padded = functional.pad(x, (self.most,) * 4, mode="replicate")
-        return padded[image, channel, down, right]
+        return x[image, channel, down[:, None, :, None], right[:, None, None, :]]
+
+    def extra_repr(self) -> str:
+        # A fit that goes on from another compares networks by what they print.
+        return f"most={self.most}"
 
 
 class _JoinedEncoder(nn.Module):

@@ -145,7 +145,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            In any units; at least two rows.
+            In any units; at least two rows. Large files are read while they train: memory maps, and
+            what has a shape, a dtype and slices of rows, as in HDF5 and Zarr.
         y : Ignored
             Present because a Pipeline passes it to every step.
 

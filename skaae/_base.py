@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
 from skaae._codec import Codec
@@ -29,9 +29,11 @@ from skaae._prior_match import (
     measure_prior_match,
     warn_if_mismatched,
 )
-from skaae._rows import constant_loss, fit_scaling, resident_rows
+from skaae._rows import constant_loss, fit_scaling, rows_in_units
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
+from skaae._sources import Rows, blocks, checked_rows
+from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
@@ -45,6 +47,7 @@ from skaae.training import (
     ResidentBatches,
     Term,
     TrainingStep,
+    batches_of,
     held_out_rows,
     progress,
     resolve_batch_size,
@@ -134,19 +137,20 @@ class BaseAdversarialAutoencoder(
             self._warn_of_labels()
             warn_if_mismatched(self.prior_match_, type(self).__name__)
 
-    def _set_answers(self, X: np.ndarray) -> None:
+    def _set_answers(self, X: Rows) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
 
     def _warn_of_labels(self) -> None:
         """Raise a ConvergenceWarning where inferred labels are not what was asked for."""
 
     def _train(
-        self, X: np.ndarray, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
+        self, X: Rows, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
     ) -> tuple[Outcome, dict[str, Any]]:
         """Return how training went, and the fitted attributes."""
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
-        loss.check(X)
+        for block in blocks(X, len(X)):
+            loss.check(block)
         frequencies = learnt.get("class_frequencies_", np.zeros(0))
         latents, role = (
             self._latents(seeds.latents, frequencies),
@@ -154,22 +158,28 @@ class BaseAdversarialAutoencoder(
         )
         warm = self._warm_model(X, latents, role, learnt)
         scaling = fit_scaling(loss, X) if warm is None else self._scaling
-        x = resident_rows(X, scaling, device)
+        x = rows_in_units(X, scaling, device)
         labels = None if y is None else torch.as_tensor(y, device=device)
-        train, held_out = held_out_rows(
+        train, held_out = as_read(
             x,
-            self.validation_fraction,
-            seed=seeds.split,
-            early_stopping=self.early_stopping,
-            y=labels,
+            *held_out_rows(
+                x,
+                self.validation_fraction,
+                seed=seeds.split,
+                early_stopping=self.early_stopping,
+                y=labels,
+            ),
         )
-        rows = x if held_out is None else x[train]
+        rows = x if held_out is None else subset(x, train)
+        typical = thinned(rows)
         model = (
-            self._new_model(rows, loss, latents, role, seeds) if warm is None else warm.to(device)
+            self._new_model(typical, loss, latents, role, seeds)
+            if warm is None
+            else warm.to(device)
         )
-        null_loss = constant_loss(loss, rows)
+        null_loss = constant_loss(loss, typical)
         step = self._new_step(model, loss, len(rows), null_loss, seeds)
-        batches = ResidentBatches(
+        batches = batches_of(
             rows,
             resolve_batch_size(self.batch_size, len(rows)),
             step.generator,
@@ -179,7 +189,7 @@ class BaseAdversarialAutoencoder(
         measured = (x, labels) if held_out is None else _taken(x, labels, held_out)
         look = None
         if held_out is not None:
-            scale = constant_loss(loss, measured[0])
+            scale = constant_loss(loss, thinned(measured[0]))
             look = partial(look_at_held_out, model, loss, *measured, scale, seeds.measure)
         outcome = self._run(step, batches, look)
         model.eval()
@@ -216,32 +226,24 @@ class BaseAdversarialAutoencoder(
 
     # ------------------------------------------------------- parts of a fit
 
-    def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
+    def _validated(self, X: Any, *, reset: bool) -> Rows:
         # BatchNorm in a user's network needs two rows, and so does any spread of a column.
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=2 if reset else 1,
-        )
+        return checked_rows(self, X, reset=reset, least=2 if reset else 1)
 
     def _validated_with_labels(
         self, X: Any, y: Any
-    ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+    ) -> tuple[Rows, np.ndarray | None, dict[str, Any]]:
         """Return rows, integer classes, and what is learnt from the labels."""
         if not self._takes_labels:
             return self._validated(X, reset=True), None, {}
         y = None if y is None else mark_unlabeled(y)
-        X, y = validate_data(
-            self, X, y, reset=True, dtype=[np.float64, np.float32], ensure_min_samples=2
-        )
+        X, y = checked_rows(self, X, y, reset=True, least=2)
         classes, codes = encode_labels(y)
         counts = np.bincount(codes[codes >= 0], minlength=len(classes))
         return X, codes, {"classes_": classes, "class_frequencies_": counts / counts.sum()}
 
     def _warm_model(
-        self, X: np.ndarray, latents: tuple[Latent, ...], role: LabelRole, learnt: dict[str, Any]
+        self, X: Rows, latents: tuple[Latent, ...], role: LabelRole, learnt: dict[str, Any]
     ) -> AutoencoderModel | None:
         """Return a copy of the fitted model to go on from, or None."""
         if not (self.warm_start and hasattr(self, "model_")):
@@ -337,7 +339,7 @@ class BaseAdversarialAutoencoder(
 
     def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
-        x = resident_rows(self._validated(X, reset=False), self._scaling, self.device_)
+        x = rows_in_units(self._validated(X, reset=False), self._scaling, self.device_)
         classes = None
         if y is not None and self.model_.role.matches_classes:
             codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
@@ -373,5 +375,7 @@ class BaseAdversarialAutoencoder(
         return self.model_.n_components
 
 
-def _taken(x: Tensor, y: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor | None]:
-    return x[rows], None if y is None else y[rows]
+def _taken(
+    x: Tensor | StreamedRows, y: Tensor | None, rows: Tensor
+) -> tuple[Tensor | StreamedRows, Tensor | None]:
+    return subset(x, rows), None if y is None else y[rows]

@@ -200,7 +200,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            In any units; at least two rows.
+            In any units; at least two rows. Large files are read while they train.
         y : array-like of shape (n_samples,)
             Classes. -1 marks rows without a label, if at least two other classes remain; among
             strings the empty one does, among objects also None and NaN.

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skaae._compat import Interval
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import codes_of
+from skaae._sources import Rows
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
 _DEAD_SHARE = 0.01
@@ -204,7 +205,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            In any units; at least as many rows as clusters.
+            In any units; at least as many rows as clusters. Large files are read while they train.
         y : Ignored
             Present for consistency.
 
@@ -215,7 +216,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         self._fit(X)
         return self
 
-    def _set_answers(self, X: np.ndarray) -> None:
+    def _set_answers(self, X: Rows) -> None:
         self.labels_ = self._codec.label_probabilities(X).argmax(axis=1)
         centers = self._decoded(self._mean_prior_code(self.n_clusters), np.eye(self.n_clusters))
         self.cluster_centers_ = centers

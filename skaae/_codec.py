@@ -14,6 +14,7 @@ from torch import Tensor
 from skaae._device import apply_in_batches, inference_dtype
 from skaae._model import AutoencoderModel
 from skaae._scaling import ColumnScaling
+from skaae._sources import Rows
 from skaae.losses import ReconstructionLoss
 
 
@@ -36,7 +37,7 @@ class Codec:
     loss: ReconstructionLoss
     device: torch.device
 
-    def encode(self, X: np.ndarray) -> np.ndarray:
+    def encode(self, X: Rows) -> np.ndarray:
         """Return mean codes in the prior's units, shape (n_samples, n_components)."""
         return self._apply(
             lambda model, x: model.to_prior_units(model.code_of(x)),
@@ -45,7 +46,7 @@ class Codec:
             before=self.scaling.forward,
         )
 
-    def label_probabilities(self, X: np.ndarray) -> np.ndarray:
+    def label_probabilities(self, X: Rows) -> np.ndarray:
         """Return q(y|x) of the inferred labels, shape (n_samples, n_labels)."""
         return self._apply(
             lambda model, x: model.mean_codes(x)[1],
@@ -72,7 +73,7 @@ class Codec:
             return self.loss.mean(model.decode(code, beside))
 
         return self._apply(
-            rows, _beside(codes, labels), self.model.n_features, after=self.scaling.inverse
+            rows, codes, self.model.n_features, beside=labels, after=self.scaling.inverse
         )
 
     def shift(self, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -83,9 +84,9 @@ class Codec:
             code = model.from_prior_units(both[:, :n_components])
             return model.to_prior_units(model.shifted(code, both[:, n_components:]))
 
-        return self._apply(moved, _beside(codes, labels), n_components)
+        return self._apply(moved, codes, n_components, beside=labels)
 
-    def row_losses(self, X: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    def row_losses(self, X: Rows, labels: np.ndarray | None = None) -> np.ndarray:
         """Return the reconstruction loss of each row, shape (n_samples,)."""
         n_features = self.model.n_features
 
@@ -93,16 +94,12 @@ class Codec:
             x, given = both[:, :n_features], None if labels is None else both[:, n_features:]
             return self.loss(model.decode_codes(model.mean_codes(x), given), x)[:, None]
 
-        def scaled(both: Tensor) -> Tensor:
-            x = self.scaling.forward(both[:, :n_features])
-            return torch.cat([x, both[:, n_features:]], dim=1)
-
-        return self._apply(losses, _beside(X, labels), 1, before=scaled)[:, 0]
+        return self._apply(losses, X, 1, before=self.scaling.forward, beside=labels)[:, 0]
 
     def _apply(
         self,
         function: Callable[[AutoencoderModel, Tensor], Tensor],
-        X: np.ndarray,
+        X: Rows,
         n_outputs: int,
         **around: Any,
     ) -> np.ndarray:
@@ -118,7 +115,3 @@ class Codec:
                 device=self.device,
                 **around,
             )
-
-
-def _beside(rows: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    return rows if labels is None else np.concatenate([rows, labels.astype(rows.dtype)], axis=1)

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from skaae._sources import Rows, bounded_block
+
 PRECISION_NAMES = {"auto", "float32", "bfloat16"}
 
 # Below this many weights in the widest layer, casting to bfloat16 costs more than it saves.
@@ -291,7 +293,7 @@ def evaluation(module: torch.nn.Module) -> Iterator[None]:
         module.train(was_training)
 
 
-def inference_dtype(X: np.ndarray, device: torch.device) -> torch.dtype:
+def inference_dtype(X: Rows, device: torch.device) -> torch.dtype:
     """Return the dtype to infer in: float64 for float64 rows (not on MPS), else float32.
 
     float32 sums differ with the size of the batch, so a row's code would depend on its company.
@@ -306,12 +308,13 @@ def _same(block: Tensor) -> Tensor:
 
 def apply_in_batches(
     function: Callable[[Tensor], Tensor],
-    X: np.ndarray,
+    X: Rows,
     *,
     n_outputs: int,
     dtype: torch.dtype,
     device: torch.device,
     before: Callable[[Tensor], Tensor] = _same,
+    beside: np.ndarray | None = None,
     after: Callable[[Tensor], Tensor] = _same,
     batch_size: int = 2048,
 ) -> np.ndarray:
@@ -321,12 +324,14 @@ def apply_in_batches(
     ----------
     function : callable
         Maps a tensor of shape (n_rows, n_features) to one of shape (n_rows, n_outputs).
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or FileRows of shape (n_samples, n_features)
     n_outputs : int
     dtype, device
         What `function` computes in and on.
     before, after : callable, default=identity
         Run on the CPU in the dtype of `X`, on its rows and on the outputs.
+    beside : ndarray of shape (n_samples, n_columns), default=None
+        Columns that join the rows behind `before`.
     batch_size : int, default=2048
         Rows in a block; bounds the memory that is used beside `X` and the result.
 
@@ -335,9 +340,12 @@ def apply_in_batches(
     outputs : ndarray of shape (n_samples, n_outputs)
     """
     result = np.empty((X.shape[0], n_outputs), dtype=X.dtype)
+    batch_size = bounded_block(X, batch_size)
     for start in range(0, X.shape[0], batch_size):
         rows = slice(start, start + batch_size)
         block = before(torch.as_tensor(np.array(X[rows])))
+        if beside is not None:
+            block = torch.cat([block, torch.as_tensor(beside[rows]).to(block.dtype)], dim=1)
         outputs = function(block.to(device=device, dtype=dtype))
         result[rows] = after(outputs.cpu().to(block.dtype)).numpy()
     return result

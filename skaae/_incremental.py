@@ -8,10 +8,12 @@ import numpy as np
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._device import Seeds, resolve_device
-from skaae._rows import constant_loss, fit_scaling, resident_rows
+from skaae._rows import constant_loss, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
+from skaae._sources import blocks
+from skaae._streams import thinned
 from skaae.losses import as_loss
-from skaae.training import ResidentBatches, resolve_batch_size, resolve_learning_rate
+from skaae.training import batches_of, resolve_batch_size, resolve_learning_rate
 
 
 class IncrementalAutoencoder(BaseAdversarialAutoencoder):
@@ -25,16 +27,17 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             X = self._validated(X, reset=first)
             seeds = Seeds.draw(self.random_state)
             loss = as_loss(self.reconstruction_loss) if first else self._loss
-            loss.check(X)
+            for block in blocks(X, len(X)):
+                loss.check(block)
             device = resolve_device(self.device) if first else self.device_
             scaling = fit_scaling(loss, X) if first else self._scaling
-            x = resident_rows(X, scaling, device)
+            x = rows_in_units(X, scaling, device)
             if first:
                 latents, role = self._latents(seeds.latents, np.zeros(0)), self._role(0)
-                model = self._new_model(x, loss, latents, role, seeds)
+                model = self._new_model(thinned(x), loss, latents, role, seeds)
             else:
                 model = self.model_
-            null_loss = constant_loss(loss, x) if first else self._null_loss
+            null_loss = constant_loss(loss, thinned(x)) if first else self._null_loss
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
             step = self.__dict__.get("_step")
             step = step or self._new_step(model, loss, len(x), null_loss, seeds)
@@ -45,7 +48,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 input_noise=self.input_noise,
             )
             batch_size = resolve_batch_size(self.batch_size, len(x))
-            outcome = one_pass(step, ResidentBatches(x, batch_size, step.generator))
+            outcome = one_pass(step, batches_of(x, batch_size, step.generator))
             n_iter = 1 if first else self.n_iter_ + 1
             entry = {**outcome.history[0], "epoch": n_iter}
             self.history_ = [entry] if first else [*self.history_, entry]

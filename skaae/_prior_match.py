@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skaae._device import evaluation, new_generator, normal_draws
 from skaae._model import AutoencoderModel
+from skaae._streams import StreamedRows, as_read, subset
 from skaae.losses import ReconstructionLoss
 
 _N_PROJECTIONS = 128
@@ -97,7 +98,7 @@ def random_directions(n_components: int, n_directions: int, generator: torch.Gen
 
 def measure_prior_match(
     model: AutoencoderModel,
-    x: Tensor,
+    x: Tensor | StreamedRows,
     y: Tensor | None = None,
     *,
     seed: int,
@@ -110,7 +111,8 @@ def measure_prior_match(
     """
     generator = new_generator(seed, x.device)
     order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS].to(x.device)
-    x, y = x[order], None if y is None else y[order]
+    (order,) = as_read(x, order)
+    x, y = subset(x, order), None if y is None else y[order]
     asked = y if model.role.matches_classes else None
     with evaluation(model):
         codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(_BLOCK)])
@@ -181,7 +183,7 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
 def look_at_held_out(
     model: AutoencoderModel,
     loss: ReconstructionLoss,
-    x: Tensor,
+    x: Tensor | StreamedRows,
     y: Tensor | None,
     scale: float,
     seed: int,
@@ -189,12 +191,12 @@ def look_at_held_out(
     """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
     model.eval()
     with torch.no_grad():
-        starts = range(0, len(x), _BLOCK)
-        blocks = [(x[s : s + _BLOCK], None if y is None else y[s : s + _BLOCK]) for s in starts]
-        losses = [
-            loss(model.decode_codes(model.mean_codes(rows), model.given_columns(of)), rows)
-            for rows, of in blocks
-        ]
+        losses: list[Tensor] = []
+        n_seen = 0
+        for rows in x.split(_BLOCK):
+            given = model.given_columns(None if y is None else y[n_seen : n_seen + len(rows)])
+            losses.append(loss(model.decode_codes(model.mean_codes(rows), given), rows))
+            n_seen += len(rows)
         reconstruction = float(torch.cat(losses).mean())
     match = measure_prior_match(model, x, y, seed=seed, held_out=None)
     model.train()

@@ -7,21 +7,25 @@ import torch
 from torch import Tensor
 
 from skaae._scaling import ColumnScaling
+from skaae._sources import FileRows, Rows
+from skaae._streams import StreamedRows
 from skaae.losses import ReconstructionLoss
 
 _BLOCK = 8192
 
 
-def fit_scaling(loss: ReconstructionLoss, X: np.ndarray) -> ColumnScaling:
+def fit_scaling(loss: ReconstructionLoss, X: Rows) -> ColumnScaling:
     """Return the scaling of the columns of `X` that `loss` asks for."""
     return ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
 
 
-def resident_rows(X: np.ndarray, scaling: ColumnScaling, device: torch.device) -> Tensor:
-    """Return the rows in the networks' units, on the device.
+def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tensor | StreamedRows:
+    """Return the rows in the networks' units: on the device, or to be read when asked for.
 
     float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
     """
+    if isinstance(X, FileRows):
+        return StreamedRows(X, scaling, device)
     x = torch.empty(X.shape, dtype=torch.float32, device=device)
     for start in range(0, len(X), _BLOCK):
         block = torch.as_tensor(np.array(X[start : start + _BLOCK]))

@@ -9,6 +9,8 @@ import torch
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch import Tensor
 
+from skaae._sources import Rows, blocks
+
 # No column spans more than this many of its units. A pixel that is lit in one row of 60,000 is
 # 244 standard deviations bright there: dividing by its deviation alone would let such columns
 # rule the loss and the gradients. See docs/guide/networks.rst for the figures behind it.
@@ -53,11 +55,11 @@ class ColumnScaling:
         )
 
     @classmethod
-    def fit(cls, X: np.ndarray, batch_size: int = 4096) -> ColumnScaling:
+    def fit(cls, X: Rows, batch_size: int = 4096) -> ColumnScaling:
         """Return the map of the columns of `X`, shape (n_samples, n_columns), in one pass."""
         moments, bounds = StandardScaler(), MinMaxScaler()
-        for start in range(0, X.shape[0], batch_size):
-            block = np.asarray(X[start : start + batch_size], dtype=np.float64)
+        for rows in blocks(X, batch_size):
+            block = np.asarray(rows, dtype=np.float64)
             moments.partial_fit(block)
             bounds.partial_fit(block)
         spread, location = bounds.data_range_, moments.mean_

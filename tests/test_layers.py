@@ -11,10 +11,11 @@ ROOT = Path(skaae.__file__).parent
 
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
-    ["_compat", "_device", "_labels", "_version"],
+    ["_compat", "_labels", "_sources", "_version"],
+    ["_device"],
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
-    ["divergences"],
+    ["_streams", "divergences"],
     ["_latent", "_parameters"],
     ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "_warm_start", "training"],

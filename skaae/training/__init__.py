@@ -1,6 +1,6 @@
 """Training: one minibatch, and epochs of them."""
 
-from skaae.training._batches import Batch, ResidentBatches
+from skaae.training._batches import Batch, ResidentBatches, StreamedBatches, batches_of
 from skaae.training._defaults import held_out_rows, resolve_batch_size, resolve_learning_rate
 from skaae.training._implicit_step import ImplicitStep
 from skaae.training._initialization import start_at_principal_components
@@ -19,8 +19,10 @@ __all__ = [
     "ImplicitStep",
     "Outcome",
     "ResidentBatches",
+    "StreamedBatches",
     "Term",
     "TrainingStep",
+    "batches_of",
     "held_out_rows",
     "progress",
     "resolve_batch_size",

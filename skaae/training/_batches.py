@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from skaae._streams import StreamedRows
+
+_MOST_LABELED_ROWS_IN_MEMORY = 10_000
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class ResidentBatches:
 
     def __init__(
         self,
-        rows: Tensor,
+        rows: Any,
         batch_size: int,
         generator: torch.Generator,
         *,
@@ -81,9 +89,84 @@ class ResidentBatches:
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
         for index in order[: self.n_batches * self.batch_size].split(self.batch_size):
             if self.n_extra:
-                drawn = torch.randint(
-                    len(self._labeled), (self.n_extra,), generator=self.generator, device=device
-                )
-                index = torch.cat([index, self._labeled[drawn]])
+                index = torch.cat([index, self._labeled[self._drawn_for_labels()]])
             y = None if self.y is None else self.y[index]
             yield Batch(self.rows[index], y, self.n_extra)
+
+    def _drawn_for_labels(self) -> Tensor:
+        return torch.randint(
+            len(self._labeled), (self.n_extra,), generator=self.generator, device=self.rows.device
+        )
+
+
+class StreamedBatches(ResidentBatches):
+    """Random batches of rows of a file, which is read ahead while the step runs.
+
+    Rows come in windows, each of runs of neighbours from all over the file, and are mixed within
+    their window: reading single rows in a random order would wait for the disk at each.
+    """
+
+    def __init__(
+        self,
+        rows: StreamedRows,
+        batch_size: int,
+        generator: torch.Generator,
+        *,
+        y: Tensor | None = None,
+        least_labeled: int = 0,
+    ) -> None:
+        super().__init__(rows, batch_size, generator, y=y, least_labeled=least_labeled)
+        # Where few rows have a label they are drawn again and again.
+        few = self.n_extra and len(self._labeled) <= _MOST_LABELED_ROWS_IN_MEMORY
+        self._labeled_x = rows[self._labeled] if few else None
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of one pass, in a new random order."""
+        device = self.rows.device
+        seed = int(torch.randint(2**31, (), generator=self.generator, device=device))
+        windows = self.rows.windows(seed, self.batch_size)
+        left_x = torch.empty(0, self.rows.shape[1], dtype=torch.float32, device=device)
+        left_index = torch.empty(0, dtype=torch.int64, device=device)
+        n_left = self.n_batches
+        for window, read in zip(windows, _ahead(self.rows.read, windows)):
+            x = torch.cat([left_x, read.to(device)])
+            index = torch.cat([left_index, torch.as_tensor(np.concatenate(window), device=device)])
+            order = torch.randperm(len(x), generator=self.generator, device=device)
+            n_here = min(len(x) // self.batch_size, n_left)
+            n_left -= n_here
+            for part in order[: n_here * self.batch_size].split(self.batch_size):
+                yield self._batch(x[part], index[part])
+            if not n_left:
+                return
+            rest = order[n_here * self.batch_size :]
+            left_x, left_index = x[rest], index[rest]
+
+    def _batch(self, x: Tensor, index: Tensor) -> Batch:
+        if self.n_extra:
+            drawn = self._drawn_for_labels()
+            extra = (
+                self.rows[self._labeled[drawn]]
+                if self._labeled_x is None
+                else (self._labeled_x[drawn])
+            )
+            x, index = torch.cat([x, extra]), torch.cat([index, self._labeled[drawn]])
+        return Batch(x, None if self.y is None else self.y[index], self.n_extra)
+
+
+def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read]:
+    """Yield ``read(item)`` for each item; the next is read in a thread while one is worked on."""
+    with ThreadPoolExecutor(1, "skaae-read-ahead") as pool:
+        coming = pool.submit(read, items[0])
+        for item in items[1:]:
+            here, coming = coming.result(), pool.submit(read, item)
+            yield here
+        yield coming.result()
+
+
+def batches_of(
+    rows: Tensor | StreamedRows, batch_size: int, generator: torch.Generator, **labels: Any
+) -> ResidentBatches:
+    """Return the batches that suit where the rows lie; `labels` as for ResidentBatches."""
+    if isinstance(rows, StreamedRows):
+        return StreamedBatches(rows, batch_size, generator, **labels)
+    return ResidentBatches(rows, batch_size, generator, **labels)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skaae._device import new_generator
+from skaae._streams import StreamedRows
 
 _LARGEST_BATCH = 256
 # On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
@@ -31,7 +32,12 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
 
 
 def held_out_rows(
-    x: Tensor, fraction: float, *, seed: int, early_stopping: bool, y: Tensor | None = None
+    x: Tensor | StreamedRows,
+    fraction: float,
+    *,
+    seed: int,
+    early_stopping: bool,
+    y: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Return the indices of rows to train on and of rows held out, in random order.
 

@@ -1,0 +1,157 @@
+"""Rows that are read a block at a time: memory maps and files."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from sklearn.utils import assert_all_finite, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+_FLOATS = [np.float64, np.float32]
+# Files of fewer bytes (as float32) are read at once: their rows then train as those of any array.
+_LARGEST_READ_AT_ONCE = 2**30
+# So are files of fewer columns: the order of their rows alone takes as much memory as they do.
+_FEWEST_COLUMNS_TO_STREAM = 16
+# Rows that nobody asked for, up to which neighbours are read together.
+_WIDEST_GAP = 64
+# What one block of rows may take in memory.
+_BLOCK_BYTES = 2**25
+
+
+class FileRows:
+    """Rows of a memory map, or of what else has a shape, a dtype and slices of rows (HDF5, Zarr).
+
+    Parameters
+    ----------
+    rows : memory map or data set of shape (n_samples, n_features)
+
+    Attributes
+    ----------
+    shape : tuple (n_samples, n_features)
+    dtype : np.dtype
+        float32 or float64; what rows are read as.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+        self.shape: tuple[int, int] = tuple(int(n) for n in rows.shape)  # type: ignore[assignment]
+        self.dtype = np.dtype(rows.dtype if rows.dtype in _FLOATS else np.float64)
+        # Not every format may be read from two threads at once.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that the file keeps, and perhaps compresses, together; 1 where it does not say."""
+        chunks = getattr(self._rows, "chunks", None)
+        return int(chunks[0]) if isinstance(chunks, tuple) else 1
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows, shape (n_rows, n_features); ValueError where one is not finite."""
+        return self._read(rows)
+
+    def _read(self, rows: slice | np.ndarray) -> np.ndarray:
+        with self._lock:
+            # A copy: maps that are only read are not for tensors.
+            block = np.array(self._rows[rows], dtype=self.dtype)
+        assert_all_finite(block, input_name="X")
+        return block
+
+    def take(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows at `index`, in its order."""
+        if isinstance(self._rows, np.memmap):
+            return self._read(index)
+        # Not all of them take a list of rows, and none takes one in any order.
+        wanted, places = np.unique(index, return_inverse=True)
+        taken = np.empty((len(wanted), self.shape[1]), self.dtype)
+        breaks = np.flatnonzero(np.diff(wanted) > _WIDEST_GAP) + 1
+        done = 0
+        for run in np.split(wanted, breaks):
+            if len(run):
+                block = self[int(run[0]) : int(run[-1]) + 1]
+                taken[done : done + len(run)] = block[run - run[0]]
+                done += len(run)
+        return taken[places]
+
+
+#: Rows as estimators hold them once they are checked.
+Rows: TypeAlias = "np.ndarray | FileRows"
+
+
+def _is_file(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        return isinstance(X, np.memmap)
+    return (
+        isinstance(getattr(X, "dtype", None), np.dtype)
+        and isinstance(getattr(X, "shape", None), tuple)
+        and hasattr(X, "__getitem__")
+        and not hasattr(X, "iloc")
+    )
+
+
+def _is_large(X: Any) -> bool:
+    n_columns = math.prod(X.shape[1:])
+    return (
+        n_columns >= _FEWEST_COLUMNS_TO_STREAM
+        and 4 * X.shape[0] * n_columns > _LARGEST_READ_AT_ONCE
+    )
+
+
+def checked_rows(
+    estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, least: int = 1
+) -> Any:
+    """Return rows of `X`, and `y` if given, as ``validate_data`` does; a large file unread.
+
+    Its rows are looked at for values that are not finite when they are read.
+    """
+    settings: dict[str, Any] = {"reset": reset, "dtype": _FLOATS, "ensure_min_samples": least}
+    if not _is_file(X) or not _is_large(X):
+        read = X[:] if _is_file(X) and not hasattr(X, "__array__") else X
+        return validate_data(estimator, read, y, **settings)
+    has_labels = y is not None and not isinstance(y, str)
+    # What the first rows are is what scikit-learn has to say something of.
+    validate_data(estimator, X[:least], y[:least] if has_labels else y, **settings)
+    if not has_labels:
+        return FileRows(X)
+    assert_all_finite(y, input_name="y")
+    check_consistent_length(X, y)
+    return FileRows(X), y
+
+
+def bounded_block(X: Any, n_rows: int) -> int:
+    """Return how many rows to read at once: `n_rows`, or fewer where a file has many columns."""
+    if not isinstance(X, FileRows):
+        return n_rows
+    return max(1, min(n_rows, _BLOCK_BYTES // (X.dtype.itemsize * X.shape[1])))
+
+
+def blocks(X: Rows, n_rows: int) -> Iterator[np.ndarray]:
+    """Yield the rows of `X` in their order, at most `n_rows` at a time."""
+    size = bounded_block(X, n_rows)
+    for start in range(0, len(X), size):
+        yield X[start : start + size]
+
+
+def column_bounds(X: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest value of each column."""
+    if not isinstance(X, FileRows):
+        return X.min(axis=0), X.max(axis=0)
+    bounds = [(block.min(axis=0), block.max(axis=0)) for block in blocks(X, 8192)]
+    lows, highs = zip(*bounds)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+def evenly_spaced(n_rows: int, n: int) -> np.ndarray:
+    """Return `n` of the places 0 to n_rows - 1, the first and the last among them."""
+    return np.arange(n, dtype=np.int64) * (n_rows - 1) // max(1, n - 1)
+
+
+def thinned_rows(X: Rows, n_rows: int) -> np.ndarray:
+    """Return the rows of `X`; of a file at most `n_rows`, from all over it."""
+    return X.take(evenly_spaced(len(X), min(len(X), n_rows))) if isinstance(X, FileRows) else X

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.validation import validate_data
 
@@ -92,6 +93,7 @@ def _is_file(X: Any) -> bool:
         and isinstance(getattr(X, "shape", None), tuple)
         and hasattr(X, "__getitem__")
         and not hasattr(X, "iloc")
+        and not sparse.issparse(X)
     )
 
 

@@ -148,9 +148,11 @@ def test_a_classifier_without_labels_says_so_of_a_file_too(counts, tmp_path, eve
         AdversarialAutoencoderClassifier(**SHORT).fit(memmap(tmp_path, counts[0]), None)
 
 
-def test_a_large_sparse_matrix_is_no_file():
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.dia_array, sparse.coo_matrix])
+@pytest.mark.parametrize("shape", [(60, 4), (60_000, 6_000)], ids=str)
+def test_a_sparse_matrix_is_no_file(container, shape):
     with pytest.raises(TypeError, match=r"[Ss]parse data was passed"):
-        AdversarialAutoencoder(**SHORT).fit(sparse.csr_matrix((60_000, 6_000)))
+        AdversarialAutoencoder(**SHORT).fit(container(shape))
 
 
 def test_another_default_dtype_leaves_a_fit_on_a_file_alone(counts, every_file_is_large):

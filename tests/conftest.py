@@ -19,6 +19,12 @@ def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="device to train on: cpu, cuda or mps")
 
 
+@pytest.fixture(autouse=True)
+def _networks_of_tests_start_alike():
+    """Let networks that a test builds by hand have the same weights in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def device(request):
     return request.config.getoption("--device")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skaae._device import new_generator
+from skaae._device import ScopedRandomness, new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
 from skaae.divergences import MMD, MutualInformation
@@ -34,7 +34,8 @@ def make_model(**changes):
     )
     encoder = MLP((8,), linear_path=False, batch_norm=changes.pop("batch_norm", False))
     role = LabelRole(infers=True, **changes)
-    return AutoencoderModel(4, (code, label), encoder=encoder, decoder=MLP((8,)), role=role)
+    with ScopedRandomness(new_generator(0)):
+        return AutoencoderModel(4, (code, label), encoder=encoder, decoder=MLP((8,)), role=role)
 
 
 def view(model, x, y=None):

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from skaae import AdversarialAutoencoder
-from skaae._device import new_generator
+from skaae._device import ScopedRandomness, new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel
 from skaae.divergences import DIVERGENCES, as_divergence
@@ -44,7 +44,8 @@ def make_model(
         divergence=as_divergence(divergence),
         seed=0,
     )
-    return AutoencoderModel(n_features, (latent,), encoder=MLP((8,)), decoder=MLP((8,)))
+    with ScopedRandomness(new_generator(0)):
+        return AutoencoderModel(n_features, (latent,), encoder=MLP((8,)), decoder=MLP((8,)))
 
 
 def make_step(model, **changes):

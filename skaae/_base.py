@@ -29,10 +29,10 @@ from skaae._prior_match import (
     measure_prior_match,
     warn_if_mismatched,
 )
-from skaae._rows import constant_loss, fit_scaling, rows_in_units
+from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
-from skaae._sources import Rows, blocks, checked_rows
+from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
 from skaae.divergences import as_divergence
@@ -149,8 +149,7 @@ class BaseAdversarialAutoencoder(
         """Return how training went, and the fitted attributes."""
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
-        for block in blocks(X, len(X)):
-            loss.check(block)
+        check_values(loss, X)
         frequencies = learnt.get("class_frequencies_", np.zeros(0))
         latents, role = (
             self._latents(seeds.latents, frequencies),

@@ -8,9 +8,8 @@ import numpy as np
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._device import Seeds, resolve_device
-from skaae._rows import constant_loss, fit_scaling, rows_in_units
+from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
-from skaae._sources import blocks
 from skaae._streams import thinned
 from skaae.losses import as_loss
 from skaae.training import batches_of, resolve_batch_size, resolve_learning_rate
@@ -27,8 +26,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             X = self._validated(X, reset=first)
             seeds = Seeds.draw(self.random_state)
             loss = as_loss(self.reconstruction_loss) if first else self._loss
-            for block in blocks(X, len(X)):
-                loss.check(block)
+            check_values(loss, X)
             device = resolve_device(self.device) if first else self.device_
             scaling = fit_scaling(loss, X) if first else self._scaling
             x = rows_in_units(X, scaling, device)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skaae._scaling import ColumnScaling
-from skaae._sources import FileRows, Rows
+from skaae._sources import FileRows, Rows, blocks
 from skaae._streams import StreamedRows
 from skaae.losses import ReconstructionLoss
 
@@ -17,6 +17,13 @@ _BLOCK = 8192
 def fit_scaling(loss: ReconstructionLoss, X: Rows) -> ColumnScaling:
     """Return the scaling of the columns of `X` that `loss` asks for."""
     return ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
+
+
+def check_values(loss: ReconstructionLoss, X: Rows) -> None:
+    """Let `loss` refuse values of `X`, if it has a mind of them; most read no file for that."""
+    if type(loss).check is not ReconstructionLoss.check:
+        for block in blocks(X, len(X)):
+            loss.check(block)
 
 
 def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tensor | StreamedRows:

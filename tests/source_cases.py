@@ -27,12 +27,13 @@ class SlicesOnly:
 
     def __init__(self, rows):
         self._rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
-        self.longest = 0
+        self.longest = self.n_read = 0
 
     def __getitem__(self, rows):
         assert isinstance(rows, slice)
         block = self._rows[rows].copy()
         self.longest = max(self.longest, len(block))
+        self.n_read += len(block)
         return block
 
 

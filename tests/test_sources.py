@@ -112,6 +112,15 @@ def test_a_large_file_is_read_in_pieces(counts, every_file_is_large, blocks_are_
     assert rows.longest <= 50
 
 
+def test_a_fit_passes_over_a_file_once_before_its_epochs(every_file_is_large, monkeypatch):
+    rows = SlicesOnly(np.random.default_rng(0).normal(size=(20_000, 8)))
+    monkeypatch.setattr("skaae._streams._THINNED_ROWS", 1000)
+    monkeypatch.setattr("skaae._sources._WIDEST_GAP", 1)
+    AdversarialAutoencoder(**{**SHORT, "max_iter": 1}).fit(rows)
+    # Scaling and one epoch; beside them a start, and a few looks at a thousand rows set aside.
+    assert 2 * 20_000 <= rows.n_read < 2.5 * 20_000
+
+
 @pytest.mark.parametrize("kind", ["memmap", "slices"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_labels_go_with_their_rows_in_a_file(

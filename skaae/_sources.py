@@ -71,7 +71,9 @@ class FileRows:
         # Not all of them take a list of rows, and none takes one in any order.
         wanted, places = np.unique(index, return_inverse=True)
         taken = np.empty((len(wanted), self.shape[1]), self.dtype)
-        breaks = np.flatnonzero(np.diff(wanted) > _WIDEST_GAP) + 1
+        # Neighbours are read together, but no more of them than a block holds.
+        stretch = wanted // bounded_block(self, max(1, len(self)))
+        breaks = np.flatnonzero((np.diff(wanted) > _WIDEST_GAP) | (np.diff(stretch) > 0)) + 1
         done = 0
         for run in np.split(wanted, breaks):
             if len(run):

@@ -103,7 +103,6 @@ def test_a_large_file_is_learnt_as_well_as_its_array(digits, tmp_path, every_fil
 
 def test_a_large_file_is_read_in_pieces(counts, every_file_is_large, blocks_are_small, monkeypatch):
     monkeypatch.setattr("skaae._streams._LEAST_THINNED_ROWS", 10)
-    monkeypatch.setattr("skaae._sources._WIDEST_GAP", 1)
     rows = SlicesOnly(np.tile(counts[0], (20, 1)))
     model = AdversarialAutoencoder(batch_size=50, **SHORT).fit(rows)
     model.partial_fit(rows)

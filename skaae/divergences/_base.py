@@ -29,6 +29,9 @@ class Divergence(BaseEstimator, ABC):
     #: Discriminator updates before each encoder update; 0 where there is no discriminator.
     n_discriminator_steps = 0
 
+    #: Whether slopes of the discriminator enter a loss, which half the digits would spoil.
+    needs_exact_slopes: ClassVar[bool] = False
+
     #: Whether samples are all it needs, so that it compares any two distributions.
     of_samples: ClassVar[bool] = True
 

@@ -41,12 +41,13 @@ class FDivergence(AdversarialDivergence):
 
     def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
         """Return minus the bound, averaged over both samples."""
-        bound = self.activation(discriminator(codes)).mean()
-        return self.conjugate(discriminator(prior_codes)).mean() - bound
+        # A large discriminator may answer in bfloat16; the bound is float32's.
+        bound = self.activation(discriminator(codes).to(codes.dtype)).mean()
+        return self.conjugate(discriminator(prior_codes).to(codes.dtype)).mean() - bound
 
     def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
         """Return the bound's term in the codes."""
-        return self.encoder_objective(discriminator(sample.codes)).mean()
+        return self.encoder_objective(discriminator(sample.codes).to(sample.codes.dtype)).mean()
 
 
 class JensenShannon(FDivergence):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skaae._device import ScopedRandomness
 from skaae._model import ClusterHeads
+from skaae.distributed import current_ranks
 from skaae.networks import LinearPathNetwork
 from skaae.training._batches import Batch
+
+# Below this many weights in its widest layer a discriminator runs in float32: it is soon done, and
+# tells codes from prior by small differences.
+_BFLOAT16_MIN_DISCRIMINATOR_WEIGHTS = 2**18
 
 
 class BaseStep(ABC):
@@ -23,7 +29,7 @@ class BaseStep(ABC):
     generator : torch.Generator
         On the device of the model.
     autocast_dtype : torch.dtype or None
-        Of the networks; discriminators are small and run in float32.
+        Of the networks; small discriminators, and those whose slope counts, run in float32.
     scoped_randomness : bool
         Whether the networks may draw at random, as dropout does, so that their draws have to be
         led to `generator`.
@@ -62,6 +68,16 @@ class BaseStep(ABC):
             return nullcontext()
         return torch.autocast(device_type, self.autocast_dtype)
 
+    def _judging(self, divergence: Any, discriminator: nn.Module | None) -> AbstractContextManager:
+        """Return the precision to ask a discriminator in."""
+        if discriminator is None or divergence.needs_exact_slopes:
+            return nullcontext()
+        parameters = list(discriminator.parameters())
+        largest = max((p.numel() for p in parameters), default=0)
+        if largest < _BFLOAT16_MIN_DISCRIMINATOR_WEIGHTS:
+            return nullcontext()
+        return self._autocast(parameters[0].device.type)
+
     def _randomness(self) -> AbstractContextManager:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()
 
@@ -70,6 +86,10 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, inputs: list | None 
     """Move weights against the gradient of `loss`; naming `inputs` keeps it out of others."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=inputs)
+    ranks = current_ranks()
+    if ranks is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        ranks.average(p.grad for p in parameters if p.grad is not None)
     optimizer.step()
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from skaae._streams import StreamedRows
+from skaae.distributed import current_ranks, own_part
 
 _MOST_LABELED_ROWS_IN_MEMORY = 10_000
 _Read = TypeVar("_Read")
@@ -74,29 +75,38 @@ class ResidentBatches:
         self.rows = rows
         self.generator = generator
         self.y = y
-        self.n_batches = max(1, min(round(len(rows) / batch_size), len(rows) // 2))
-        self.batch_size = len(rows) // self.n_batches
+        # Each process that trains along takes as many rows of a batch as the others.
+        ranks = current_ranks()
+        n_processes = 1 if ranks is None else ranks.size
+        self.n_batches = max(
+            1, min(round(len(rows) / batch_size), len(rows) // max(2, 2 * n_processes))
+        )
+        self.batch_size = len(rows) // self.n_batches // n_processes * n_processes
         self.n_extra = 0
         if y is not None and least_labeled:
             self._labeled = (y >= 0).nonzero().flatten()
             expected = self.batch_size * len(self._labeled) / len(rows)
             least = min(least_labeled, self.batch_size)
-            self.n_extra = max(0, round(least - expected)) if len(self._labeled) else 0
+            n_extra = max(0, round(least - expected)) if len(self._labeled) else 0
+            self.n_extra = n_extra // n_processes * n_processes
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass, in a new random order."""
         device = self.rows.device
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
         for index in order[: self.n_batches * self.batch_size].split(self.batch_size):
+            index, n_extra = own_part(index), 0
             if self.n_extra:
-                index = torch.cat([index, self._labeled[self._drawn_for_labels()]])
+                drawn = self._drawn_for_labels()
+                index, n_extra = torch.cat([index, self._labeled[drawn]]), len(drawn)
             y = None if self.y is None else self.y[index]
-            yield Batch(self.rows[index], y, self.n_extra)
+            yield Batch(self.rows[index], y, n_extra)
 
     def _drawn_for_labels(self) -> Tensor:
-        return torch.randint(
-            len(self._labeled), (self.n_extra,), generator=self.generator, device=self.rows.device
-        )
+        device = self.rows.device
+        shape = (self.n_extra,)
+        drawn = torch.randint(len(self._labeled), shape, generator=self.generator, device=device)
+        return own_part(drawn)
 
 
 class StreamedBatches(ResidentBatches):
@@ -134,7 +144,7 @@ class StreamedBatches(ResidentBatches):
             order = torch.randperm(len(x), generator=self.generator, device=device)
             n_here = min(len(x) // self.batch_size, n_left)
             n_left -= n_here
-            for part in order[: n_here * self.batch_size].split(self.batch_size):
+            for part in map(own_part, order[: n_here * self.batch_size].split(self.batch_size)):
                 yield self._batch(x[part], index[part])
             if not n_left:
                 return
@@ -142,15 +152,17 @@ class StreamedBatches(ResidentBatches):
             left_x, left_index = x[rest], index[rest]
 
     def _batch(self, x: Tensor, index: Tensor) -> Batch:
+        n_extra = 0
         if self.n_extra:
             drawn = self._drawn_for_labels()
+            n_extra = len(drawn)
             extra = (
                 self.rows[self._labeled[drawn]]
                 if self._labeled_x is None
                 else (self._labeled_x[drawn])
             )
             x, index = torch.cat([x, extra]), torch.cat([index, self._labeled[drawn]])
-        return Batch(x, None if self.y is None else self.y[index], self.n_extra)
+        return Batch(x, None if self.y is None else self.y[index], n_extra)
 
 
 def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skaae._implicit_model import ImplicitModel
+from skaae.distributed import drawn_in_parts
 from skaae.posteriors import PosteriorSample
 from skaae.training._base_step import BaseStep, adam, descend
 from skaae.training._batches import Batch
@@ -26,7 +27,7 @@ class ImplicitStep(BaseStep):
     generator : torch.Generator
         On the device of the model.
     autocast_dtype : torch.dtype or None
-        Of the generating network; the discriminator runs in float32.
+        Of the networks; a small discriminator, or one whose slope counts, runs in float32.
     scoped_randomness : bool
         Whether the network may draw at random.
     """
@@ -69,23 +70,27 @@ class ImplicitStep(BaseStep):
             for step in range(divergence.n_discriminator_steps):
                 with torch.no_grad():
                     drawn = self._draw(len(x))
-                loss = divergence.discriminator_loss(
-                    drawn, x, self.model.discriminator, generator=self.generator
-                )
+                with self._judging(divergence, self.model.discriminator):
+                    loss = divergence.discriminator_loss(
+                        drawn, x, self.model.discriminator, generator=self.generator
+                    )
                 descend(self._discriminator_optimizers[0], loss)
                 if step == 0:
                     losses["discriminator"] = loss.detach()
-            loss = divergence.encoder_loss(
-                PosteriorSample(self._draw(len(x))),
-                x,
-                prior=None,
-                discriminator=self.model.discriminator,
-                generator=self.generator,
-            )
+            sample = PosteriorSample(self._draw(len(x)))
+            with self._judging(divergence, self.model.discriminator):
+                loss = divergence.encoder_loss(
+                    sample,
+                    x,
+                    prior=None,
+                    discriminator=self.model.discriminator,
+                    generator=self.generator,
+                )
         descend(self.optimizer, loss, self._parameters)
         return {"divergence": loss.detach(), **losses}
 
     def _draw(self, n_samples: int) -> Tensor:
-        codes = self.model.latent.sample_prior(n_samples, self.generator)
+        latent = self.model.latent
+        codes = drawn_in_parts(lambda n: latent.sample_prior(n, self.generator), n_samples)
         with self._autocast(codes.device.type):
             return self.model(codes)

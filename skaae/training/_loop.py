@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
+from skaae._threads import watched_threads
+from skaae.distributed import agreed, current_ranks
 from skaae.training._batches import Batch
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
@@ -157,13 +160,30 @@ def run(
     report : callable, default=None
         Called with each epoch's entry of the history.
     """
+    device = next(iter(step.model.parameters())).device
+    with watched_threads(device) as watched:
+        return _run(step, watched, batches, budget, look, stopping, report)
+
+
+def _run(
+    step: Step,
+    watched: Callable[..., dict[str, Tensor]],
+    batches: Iterable[Batch],
+    budget: Budget,
+    look: Callable[[], dict[str, float]] | None,
+    stopping: EarlyStopping | None,
+    report: Callable[[dict[str, float]], None] | None,
+) -> Outcome:
     history: list[dict[str, float]] = []
     good_state, good_epoch = _state(step.model), 0
     n_steps, last_look = 0, 0
     for epoch in range(1, budget.n_epochs + 1):
         started = time.perf_counter()
         entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
-        losses, n_batches = _one_epoch(step, batches, budget, n_steps)
+        losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
+        ranks = current_ranks()
+        if ranks is not None:
+            ranks.agree(step.model)
         entry |= losses
         n_steps += n_batches
         entry["seconds"] = time.perf_counter() - started
@@ -181,7 +201,7 @@ def run(
             if look is not None:
                 entry |= look()
             if stopping is not None:
-                is_good, stop = stopping(entry["criterion"])
+                is_good, stop = agreed(stopping(entry["criterion"]))
             if is_good:
                 good_state, good_epoch = _state(step.model), epoch
         if report is not None:
@@ -194,7 +214,11 @@ def run(
 
 
 def _one_epoch(
-    step: Step, batches: Iterable[Batch], budget: Budget, n_steps: int
+    step: Step,
+    watched: Callable[..., dict[str, Tensor]],
+    batches: Iterable[Batch],
+    budget: Budget,
+    n_steps: int,
 ) -> tuple[dict[str, float], int]:
     """Return the mean losses of one pass and its number of batches."""
     totals: dict[str, Tensor] = {}
@@ -202,9 +226,13 @@ def _one_epoch(
     for batch in batches:
         step.set_rate(budget.rate(n_steps + n_batches))
         # Summed on the device and read once: reading each would make the device wait.
-        for name, value in step(batch).items():
+        for name, value in watched(step, batch).items():
             totals[name] = totals[name] + value if name in totals else value
         n_batches += 1
+    ranks = current_ranks()
+    if ranks is not None:
+        totals = dict(zip(totals, torch.stack(list(totals.values())).float()))
+        ranks.average(totals.values())
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from skaae._labels import one_hot
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel
+from skaae.distributed import drawn_in_parts
 from skaae.losses import ReconstructionLoss
 from skaae.training._base_step import BaseStep, adam, bounded_decay, descend
 from skaae.training._batches import Batch
@@ -50,7 +51,7 @@ class TrainingStep(BaseStep):
     generator : torch.Generator
         On the device of the model.
     autocast_dtype : torch.dtype or None
-        For encoder and decoder; discriminators are small and run in float32.
+        Of the networks; small discriminators, and those whose slope counts, run in float32.
     scoped_randomness : bool
         Whether the networks may draw at random, as dropout does, so that their draws have to be
         led to `generator`.
@@ -176,8 +177,12 @@ class TrainingStep(BaseStep):
     def _with_noise(self, x: Tensor) -> Tensor:
         if not self._noise:
             return x
-        noise = torch.randn(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
-        return x + self._noise * noise
+
+        def draw(n_rows: int) -> Tensor:
+            shape = (n_rows, *x.shape[1:])
+            return torch.randn(shape, generator=self.generator, dtype=x.dtype, device=x.device)
+
+        return x + self._noise * drawn_in_parts(draw, len(x))
 
     def _label_columns(self, samples: list, y: Tensor | None) -> list[Tensor | None]:
         """Return, for each latent, the label columns that its divergence sees beside it.
@@ -193,10 +198,12 @@ class TrainingStep(BaseStep):
         return [columns, *[None] * (len(samples) - 1)]
 
     def _prior_codes(self, latent: Latent, columns: Tensor | None, n: int, y: Any) -> Tensor:
-        asked = y if self.model.role.matches_classes else None
-        if latent is self.model.latents[0]:
-            return _beside(self.model.sample_prior(n, self.generator, asked), columns)
-        return latent.sample_prior(n, self.generator)
+        if latent is not self.model.latents[0]:
+            return drawn_in_parts(lambda n: latent.sample_prior(n, self.generator), n)
+        if y is not None and self.model.role.matches_classes:
+            return _beside(self.model.sample_prior(n, self.generator, y), columns)
+        codes = drawn_in_parts(lambda n: self.model.sample_prior(n, self.generator), n)
+        return _beside(codes, columns)
 
     def _discriminator_updates(
         self, samples: list, columns: list, y: Tensor | None
@@ -205,30 +212,34 @@ class TrainingStep(BaseStep):
         for latent, sample, labels in zip(self.model.latents, samples, columns):
             codes = _beside(sample.codes.detach(), labels)
             for step in range(latent.divergence.n_discriminator_steps):
-                loss = latent.divergence.discriminator_loss(
-                    codes,
-                    self._prior_codes(latent, labels, len(codes), y),
-                    self.model.discriminators[latent.name],
-                    generator=self.generator,
-                )
+                discriminator = self.model.discriminators[latent.name]
+                with self._judging(latent.divergence, discriminator):
+                    loss = latent.divergence.discriminator_loss(
+                        codes,
+                        self._prior_codes(latent, labels, len(codes), y),
+                        discriminator,
+                        generator=self.generator,
+                    )
                 descend(self.discriminator_optimizers[latent.name], loss)
                 if step == 0:
                     losses[_named("discriminator", latent)] = loss
         return losses
 
     def _regularization(self, samples: list, columns: list, y: Tensor | None) -> list[Tensor]:
-        return [
-            latent.divergence.encoder_loss(
-                replace(sample, codes=_beside(sample.codes, labels)),
-                self._prior_codes(latent, labels, len(sample.codes), y),
-                prior=latent,
-                discriminator=(
-                    self.model.discriminators[latent.name] if latent.is_adversarial else None
-                ),
-                generator=self.generator,
-            )
-            for latent, sample, labels in zip(self.model.latents, samples, columns)
-        ]
+        values = []
+        for latent, sample, labels in zip(self.model.latents, samples, columns):
+            adversarial = latent.is_adversarial
+            discriminator = self.model.discriminators[latent.name] if adversarial else None
+            with self._judging(latent.divergence, discriminator):
+                value = latent.divergence.encoder_loss(
+                    replace(sample, codes=_beside(sample.codes, labels)),
+                    self._prior_codes(latent, labels, len(sample.codes), y),
+                    prior=latent,
+                    discriminator=discriminator,
+                    generator=self.generator,
+                )
+            values.append(value)
+        return values
 
 
 def _named(loss: str, latent: Latent) -> str:

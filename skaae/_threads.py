@@ -1,0 +1,95 @@
+"""How many threads of the processor a fit uses, while others want them too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+
+_Result = TypeVar("_Result")
+
+# Threads of one matrix product wait for the slowest of them. Where that one has lost its core to
+# another process, they wait for as long as the process may keep it, at every product: two threads
+# beside two busy processes on two cores did 2 % of the quiet machine's steps, one thread 50 %.
+_WINDOW = 0.5
+_LEAST_SHARE = 0.8
+_FREE_SHARE = 0.95
+_FIRST_PAUSE = 2.0
+_LONGEST_PAUSE = 60.0
+
+
+class WatchedThreads:
+    """Steps by all threads while the thread that calls them is let run, else by one.
+
+    A thread that computes or waits for its fellows is busy all the time, so where it got less than
+    80 % of a core in half a second, another process did. The others are tried again after 2 seconds
+    in which it got 95 %, then after 4, and so on.
+
+    Parameters
+    ----------
+    n_threads : int
+        The most to use.
+    set_threads : callable
+        Takes the number of threads for what follows.
+    wall, own : callable
+        The seconds that have passed, and those that this thread ran.
+    """
+
+    def __init__(
+        self,
+        n_threads: int,
+        *,
+        set_threads: Callable[[int], None] = torch.set_num_threads,
+        wall: Callable[[], float] = time.perf_counter,
+        own: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self.n_threads = n_threads
+        self.set_threads = set_threads
+        self.wall, self.own = wall, own
+        self.uses_all = True
+        self._pause = _FIRST_PAUSE
+        self._restart()
+
+    def __call__(self, function: Callable[..., _Result], *args: Any) -> _Result:
+        """Return ``function(*args)``, having looked whether it was let run."""
+        wall, own = self.wall(), self.own()
+        result = function(*args)
+        self._seconds += self.wall() - wall
+        self._ran += self.own() - own
+        if self._seconds >= (_WINDOW if self.uses_all else self._pause):
+            self._decide(self._ran / self._seconds)
+            self._restart()
+        return result
+
+    def _decide(self, share: float) -> None:
+        if self.uses_all and share < _LEAST_SHARE:
+            self.uses_all = False
+            self.set_threads(1)
+        elif not self.uses_all and share > _FREE_SHARE:
+            self.uses_all = True
+            self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+            self.set_threads(self.n_threads)
+
+    def _restart(self) -> None:
+        self._seconds = self._ran = 0.0
+
+
+def _at_once(function: Callable[..., _Result], *args: Any) -> _Result:
+    return function(*args)
+
+
+@contextmanager
+def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
+    """Lend a caller of steps that bears with a busy machine, and leave threads as they were."""
+    n_threads = torch.get_num_threads()
+    adjustable = "OpenMP" in torch.__config__.parallel_info()
+    if device.type != "cpu" or n_threads < 2 or not adjustable:
+        yield _at_once
+        return
+    try:
+        yield WatchedThreads(n_threads)
+    finally:
+        torch.set_num_threads(n_threads)

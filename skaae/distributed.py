@@ -1,0 +1,158 @@
+"""Training by several processes, on one machine or more: each takes its part of every batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as torch_distributed
+from torch import Tensor, nn
+
+__all__ = ["data_parallel"]
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that train one model together, and which of them this one is.
+
+    Each has all rows and draws the same random numbers, takes its part of every batch, and moves
+    the weights by the mean of all gradients, so that they stay alike.
+    """
+
+    rank: int
+    size: int
+
+    def part(self, n_rows: int) -> slice:
+        """Return this process's rows of a batch, of which each process has `n_rows`."""
+        return slice(self.rank * n_rows, (self.rank + 1) * n_rows)
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its mean over the processes, in one exchange."""
+        tensors = list(tensors)
+        if not tensors:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        torch_distributed.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+            tensor.copy_(mean.view_as(tensor))
+
+    @torch.no_grad()
+    def agree(self, model: nn.Module) -> None:
+        """Let every process have the first one's weights, and the mean of running statistics."""
+        self.average(b for b in model.buffers() if b.is_floating_point())
+        for parameter in model.parameters():
+            torch_distributed.broadcast(parameter.detach(), src=0)
+
+    def of_first(self, value: _Value) -> _Value:
+        """Return the first process's value of a small object."""
+        box = [value]
+        torch_distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+
+_RANKS: ContextVar[Ranks | None] = ContextVar("skaae_ranks", default=None)
+
+
+def current_ranks() -> Ranks | None:
+    """Return the processes that train together, or None where this one trains alone."""
+    return _RANKS.get()
+
+
+def drawn_in_parts(draw: Callable[[int], Tensor], n_rows: int) -> Tensor:
+    """Return this process's `n_rows` rows of what all processes draw alike by ``draw(n)``."""
+    ranks = current_ranks()
+    return draw(n_rows) if ranks is None else draw(n_rows * ranks.size)[ranks.part(n_rows)]
+
+
+def own_part(rows: Tensor) -> Tensor:
+    """Return this process's part of rows of which each process has as many."""
+    ranks = current_ranks()
+    return rows if ranks is None else rows[ranks.part(len(rows) // ranks.size)]
+
+
+def agreed(value: _Value) -> _Value:
+    """Return the first process's value, or `value` where this process trains alone."""
+    ranks = current_ranks()
+    return value if ranks is None else ranks.of_first(value)
+
+
+def check_same_rows(*facts: float) -> None:
+    """Raise ValueError in every process if these figures of the rows are not alike in all."""
+    ranks = current_ranks()
+    if ranks is None:
+        return
+    found: list[Any] = [None] * ranks.size
+    torch_distributed.all_gather_object(found, facts)
+    if not np.allclose(found, facts, rtol=1e-6):
+        raise ValueError(
+            "data_parallel: expected the same rows in every process, got different ones. "
+            "Pass all rows to each; skaae divides the batches."
+        )
+
+
+@contextmanager
+def data_parallel(backend: str | None = None) -> Iterator[None]:
+    """Train in this block together with the other processes that ``torchrun`` started.
+
+    Every process runs the same script and passes the same rows to ``fit`` (a memory map is read by
+    each for itself). Each batch is divided between them and gradients are averaged, so what comes
+    is what one process makes of batches of that size. The first process's seed is taken where
+    ``random_state`` is None, and every process ends with the same ``model_``. Where no other
+    process was started the block changes nothing, and the script trains alone.
+
+    A divergence that compares samples as a whole (``mmd``, ``sliced_wasserstein``), normalisation
+    over the batch and labels see a process's own part of the batch.
+
+    Parameters
+    ----------
+    backend : str, default=None
+        What PyTorch talks over: None takes ``"nccl"`` on GPUs and ``"gloo"`` on CPUs. Not asked for
+        where a process group is there already, which is then used.
+
+    Raises
+    ------
+    RuntimeError
+        From ``fit``, if another process ends early.
+    ValueError
+        From ``fit``, if the processes do not pass the same rows.
+
+    References
+    ----------
+    S. Li et al., *PyTorch Distributed: Experiences on Accelerating Data Parallel Training*, 2020.
+
+    Examples
+    --------
+    Run by ``torchrun --nproc-per-node 2 script.py``, or alone:
+
+    >>> import numpy as np
+    >>> from skaae import AdversarialAutoencoder
+    >>> from skaae.distributed import data_parallel
+    >>> X = np.random.default_rng(0).normal(size=(64, 5))
+    >>> with data_parallel():
+    ...     aae = AdversarialAutoencoder(2, max_iter=1, random_state=0).fit(X)
+    >>> aae.transform(X).shape
+    (64, 2)
+    """
+    started = torch_distributed.is_available() and torch_distributed.is_initialized()
+    if not started and int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield
+        return
+    with ExitStack() as after:
+        on_gpu = torch.cuda.is_available()
+        if on_gpu:
+            after.enter_context(torch.cuda.device(int(os.environ.get("LOCAL_RANK", "0"))))
+        if not started:
+            torch_distributed.init_process_group(backend or ("nccl" if on_gpu else "gloo"))
+            after.callback(torch_distributed.destroy_process_group)
+        ranks = Ranks(torch_distributed.get_rank(), torch_distributed.get_world_size())
+        after.callback(_RANKS.reset, _RANKS.set(ranks))
+        yield

@@ -1,0 +1,76 @@
+"""Fits of one process, or of several that torchrun starts; test_distributed.py compares them."""
+
+import os
+import sys
+
+import numpy as np
+
+from skaae import (
+    AdversarialAutoencoder,
+    AdversarialAutoencoderClassifier,
+    ImplicitGenerativeModel,
+)
+from skaae.distributed import data_parallel
+
+
+def rows():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(400, 3)) @ rng.normal(size=(3, 12)) + 0.1 * rng.normal(size=(400, 12))
+
+
+def autoencoder(**settings):
+    settings = {"max_iter": 4, "batch_size": 100, "random_state": 0, **settings}
+    return AdversarialAutoencoder(2, precision="float32", **settings)
+
+
+def exact():
+    """Return models that several processes train as one does."""
+    return {
+        "default": autoencoder(),
+        "early stopping": autoencoder(early_stopping=True),
+        "another prior": autoencoder(prior="uniform", divergence="kullback_leibler"),
+    }
+
+
+def alike():
+    """Return models that end the same in all processes, and the labels that they take."""
+    y = np.where(np.arange(400) % 5, -1, (rows()[:, 0] > 0).astype(int))
+    few = {"max_iter": 2, "batch_size": 100}
+    return {
+        "no seed": (autoencoder(random_state=None), None),
+        "gaussian posterior": (autoencoder(posterior="gaussian"), None),
+        "wasserstein": (autoencoder(divergence="wasserstein"), None),
+        "mmd": (autoencoder(divergence="mmd"), None),
+        "labels": (AdversarialAutoencoderClassifier(2, random_state=0, **few), y),
+        "no encoder": (ImplicitGenerativeModel(2, random_state=0, **few), None),
+    }
+
+
+def main(what, folder):
+    rank = int(os.environ.get("RANK", "0"))
+    X, found = rows(), {}
+    with data_parallel():
+        if what == "killed":
+            if rank == 1:
+                os._exit(3)
+            autoencoder().fit(X)
+        elif what == "other rows":
+            try:
+                autoencoder().fit(X + rank)
+            except ValueError as error:
+                found["error"] = str(error)
+        else:
+            for name, model in exact().items():
+                model.fit(X)
+                found[f"{name}: codes"] = model.transform(X)
+                for loss in ("reconstruction", "regularization", "discriminator"):
+                    found[f"{name}: {loss}"] = [entry[loss] for entry in model.history_]
+            for name, (model, y) in alike().items():
+                model.fit(X, y)
+                weights = [value.detach().numpy().ravel() for value in model.model_.parameters()]
+                found[f"{name}: weights"] = np.concatenate(weights)
+    np.savez(os.path.join(folder, f"{rank}.npz"), **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,78 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import distributed_fit
+import numpy as np
+import pytest
+import torch
+
+from skaae.distributed import current_ranks, data_parallel
+
+SCRIPT = Path(distributed_fit.__file__)
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this PyTorch was built without torch.distributed"
+)
+
+
+def together(what, folder, n_processes=2):
+    """Run the script in several processes; return what became of the launcher."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return subprocess.run(
+        [*launcher, "--nproc-per-node", str(n_processes), str(SCRIPT), what, str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory):
+    """Return what one process found, and each of two."""
+    alone, both = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("both")
+    distributed_fit.main("fits", alone)
+    run = together("fits", both)
+    assert run.returncode == 0, run.stderr
+    return [
+        np.load(folder / name)
+        for folder, name in ((alone, "0.npz"), (both, "0.npz"), (both, "1.npz"))
+    ]
+
+
+@pytest.mark.parametrize("name", distributed_fit.exact())
+@pytest.mark.parametrize("what", ["codes", "reconstruction", "regularization", "discriminator"])
+def test_two_processes_end_where_one_does(fits, name, what):
+    alone, first, second = (found[f"{name}: {what}"] for found in fits)
+    np.testing.assert_allclose(first, alone, atol=1e-4)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", distributed_fit.alike())
+def test_all_processes_end_with_one_model(fits, name):
+    _, first, second = (found[f"{name}: weights"] for found in fits)
+    assert np.isfinite(first).all()
+    np.testing.assert_array_equal(first, second)
+
+
+def test_every_process_refuses_rows_that_differ(tmp_path):
+    run = together("other rows", tmp_path)
+    assert run.returncode == 0, run.stderr
+    for rank in range(2):
+        assert "the same rows in every process" in str(np.load(tmp_path / f"{rank}.npz")["error"])
+
+
+def test_a_process_that_dies_ends_the_others(tmp_path):
+    run = together("killed", tmp_path)
+    assert run.returncode != 0
+    assert "exitcode: 3" in " ".join(run.stderr.replace(" :", ":").split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_process_trains_alone(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with data_parallel():
+        assert current_ranks() is None
+    assert not torch.distributed.is_initialized()

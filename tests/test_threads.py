@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from skaae import AdversarialAutoencoder
+from skaae._threads import WatchedThreads, watched_threads
+
+
+class Machine:
+    """Clocks of a thread that gets a share of a core, and the number of threads it asked for."""
+
+    def __init__(self):
+        self.share, self.seconds, self.ran, self.asked = 1.0, 0.0, 0.0, []
+
+    def watch(self, n_threads=4):
+        return WatchedThreads(
+            n_threads,
+            set_threads=self.asked.append,
+            wall=lambda: self.seconds,
+            own=lambda: self.ran,
+        )
+
+    def step(self, seconds=0.1):
+        self.seconds += seconds
+        self.ran += self.share * seconds
+        return self.seconds
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+def run(watched, machine, seconds):
+    end = machine.seconds + seconds
+    while machine.seconds < end:
+        watched(machine.step)
+
+
+def test_threads_are_left_alone_on_a_quiet_machine(machine):
+    run(machine.watch(), machine, 10.0)
+    assert machine.asked == []
+
+
+def test_one_thread_goes_on_where_others_have_the_cores(machine):
+    machine.share = 0.5
+    run(machine.watch(), machine, 10.0)
+    assert machine.asked == [1]
+
+
+def test_all_threads_come_back_when_the_cores_are_free(machine):
+    watched = machine.watch()
+    machine.share = 0.5
+    run(watched, machine, 1.0)
+    machine.share = 1.0
+    run(watched, machine, 10.0)
+    assert machine.asked == [1, 4]
+
+
+def test_threads_are_tried_ever_more_seldom_where_that_fails(machine):
+    watched = machine.watch()
+    # One thread has a core for itself here, four have not.
+    for _ in range(3000):
+        machine.share = 0.5 if watched.uses_all else 1.0
+        watched(machine.step)
+    n_trials = machine.asked.count(4)
+    assert 3 <= n_trials <= 12  # in 300 seconds; every 2 seconds would be over 100
+
+
+def test_a_step_answers_what_it_answers(machine):
+    assert machine.watch()(machine.step, 0.25) == 0.25
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_callers_threads_are_those_of_before(device):
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with watched_threads(torch.device(device)) as watched:
+            watched(torch.set_num_threads, 1 if device == "cpu" else 2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def test_a_fit_that_fails_gives_threads_back(monkeypatch):
+    n_threads = torch.get_num_threads()
+
+    def fail(*args):
+        torch.set_num_threads(1)
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("skaae.training._step.TrainingStep.__call__", fail)
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            AdversarialAutoencoder(max_iter=1).fit(np.random.default_rng(0).normal(size=(20, 3)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(n_threads)

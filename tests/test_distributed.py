@@ -7,7 +7,13 @@ import distributed_fit
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
+from skaae import AdversarialAutoencoder
 from skaae.distributed import current_ranks, data_parallel
 
 SCRIPT = Path(distributed_fit.__file__)
@@ -76,3 +82,19 @@ def test_one_process_trains_alone(monkeypatch):
     with data_parallel():
         assert current_ranks() is None
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:(dask|distributed|tornado).*")
+def test_a_search_on_a_dask_cluster_finds_what_it_finds_here(wine):
+    dask = pytest.importorskip("distributed", reason="needs the extra `distributed`")
+    X, y = wine
+    aae = AdversarialAutoencoder(hidden_layer_sizes=(16,), max_iter=5, random_state=0)
+    pipeline = make_pipeline(aae, LogisticRegression(max_iter=500))
+    search = GridSearchCV(pipeline, {"adversarialautoencoder__n_components": [2, 3]}, cv=2)
+    with (
+        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.Client(cluster),
+        parallel_config("dask"),
+    ):
+        found = clone(search).fit(X, y).cv_results_["mean_test_score"]
+    np.testing.assert_allclose(found, search.fit(X, y).cv_results_["mean_test_score"])

@@ -1,0 +1,72 @@
+"""Write docs/speed.rst from what the scripts of this folder left in docs/results/.
+
+python examples/benchmarks/page.py
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+SECTIONS = {
+    "training_speed": (
+        "Training",
+        "Rows a second of ``fit`` and of what one would write or install instead, in turns; ratios "
+        "pair by pair. The plain loop has three phases, three optimisers and a ``DataLoader``. "
+        "Encoder 784-1000-1000-8, its mirror image, and discriminator 8-1000-1000-1; for digits "
+        "64-128-128-4. A share of products is what the networks' matrix products come to, over the "
+        "rate of products of that batch by 1000 x 1000 weights in the same run. Busy: beside one "
+        "endless loop per core.",
+    ),
+    "larger_than_memory": (
+        "Larger than memory",
+        "Rows of 784 float32 columns in a ``.npy`` file. The bare network is the encoder's "
+        "``nn.Sequential`` on rows in memory. Growth counts the memory of the process, not the "
+        "pages of the file that the system keeps while nobody else needs them.",
+    ),
+    "search_scaling": (
+        "Searches",
+        "``GridSearchCV`` of a Pipeline on digits, 8 candidates and 3 folds, 40 epochs a fit. One "
+        "fit by itself uses the cores too, so two at a time gain what that left.",
+    ),
+}
+
+HEAD = """Speed and memory
+================
+
+Written by ``examples/benchmarks/page.py`` from ``docs/results/``, where the scripts of
+``examples/benchmarks/`` leave figures, versions and hardware: medians, in brackets the least and the
+greatest. {hardware} Every script can be run on a GPU; none was at hand.
+"""
+
+
+def table(rows):
+    lines = [".. list-table::", "    :header-rows: 1", "    :widths: 70 30", ""]
+    lines += ["    * - what", "      - figure"]
+    for what, row in rows.items():
+        values = row["values"]
+        spread = f" ({min(values):.4g} to {max(values):.4g})" if len(values) > 1 else ""
+        lines += [f"    * - {what}", f"      - {median(values):.4g}{spread}"]
+    return "\n".join(lines)
+
+
+def main():
+    parts, machines = [], set()
+    for name, (title, note) in SECTIONS.items():
+        path = DOCS / "results" / f"{name}.json"
+        if path.exists():
+            rows = json.loads(path.read_text())["rows"]
+            machines |= {json.dumps(row["hardware"]) for row in rows.values()}
+            parts.append(f"{title}\n{'-' * len(title)}\n\n{note}\n\n{table(rows)}")
+    described = [json.loads(machine) for machine in sorted(machines)]
+    hardware = " ".join(
+        f"Processor: {m['processor']}, {m['cores']} cores, {m['threads']} threads."
+        for m in described
+    )
+    text = "\n\n".join([HEAD.format(hardware=hardware).strip("\n"), *parts]) + "\n"
+    (DOCS / "speed.rst").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

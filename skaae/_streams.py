@@ -60,9 +60,9 @@ class StreamedRows:
     def __getitem__(self, places: Tensor) -> Tensor:
         """Return the rows at `places` among these."""
         wanted = places.cpu().numpy()
-        return self._scaled(
+        return self.in_units(
             self.source.take(wanted if self._index is None else self._index[wanted])
-        ).to(self.device)
+        )
 
     def _scaled(self, block: np.ndarray) -> Tensor:
         # float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
@@ -105,15 +105,19 @@ class StreamedRows:
         n_windows = max(1, round(len(self) / size))
         return [[runs[k] for k in np.sort(part)] for part in np.array_split(order, n_windows)]
 
-    def read(self, window: list[np.ndarray]) -> Tensor:
-        """Return the rows of a window, on the CPU."""
+    def read(self, window: list[np.ndarray]) -> np.ndarray:
+        """Return the rows of a window as the source has them."""
         parts = []
         for run in window:
             rows = run if self._index is None else self._index[run]
             # Those in between that are not among these rows are few: they are held out.
             block = self.source[int(rows[0]) : int(rows[-1]) + 1]
-            parts.append(self._scaled(block[rows - rows[0]]))
-        return torch.cat(parts)
+            parts.append(block if len(block) == len(rows) else block[rows - rows[0]])
+        return np.concatenate(parts)
+
+    def in_units(self, block: np.ndarray) -> Tensor:
+        """Return rows of the source in the networks' units, on the device."""
+        return self._scaled(block).to(self.device)
 
 
 def subset(rows: Tensor | StreamedRows, places: Tensor) -> Tensor | StreamedRows:

@@ -14,7 +14,7 @@ _Result = TypeVar("_Result")
 # Threads of one matrix product wait for the slowest of them. Where that one has lost its core to
 # another process, they wait for as long as the process may keep it, at every product: two threads
 # beside two busy processes on two cores did 2 % of the quiet machine's steps, one thread 50 %.
-_WINDOW = 0.5
+_WINDOW = 0.25
 _LEAST_SHARE = 0.8
 _FREE_SHARE = 0.95
 _FIRST_PAUSE = 2.0
@@ -25,8 +25,8 @@ class WatchedThreads:
     """Steps by all threads while the thread that calls them is let run, else by one.
 
     A thread that computes or waits for its fellows is busy all the time, so where it got less than
-    80 % of a core in half a second, another process did. The others are tried again after 2 seconds
-    in which it got 95 %, then after 4, and so on.
+    80 % of a core in a quarter of a second, another process did. The others are tried again after
+    2 seconds in which it got 95 %, then after 4, and so on.
 
     Parameters
     ----------

@@ -36,8 +36,8 @@ HEAD = """Speed and memory
 ================
 
 Written by ``examples/benchmarks/page.py`` from ``docs/results/``, where the scripts of
-``examples/benchmarks/`` leave figures, versions and hardware: medians, in brackets the least and the
-greatest. {hardware} Every script can be run on a GPU; none was at hand.
+``examples/benchmarks/`` leave figures, versions and hardware: medians, in brackets the least and
+the greatest. {hardware} No GPU was at hand.
 """
 
 

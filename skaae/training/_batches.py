@@ -139,7 +139,8 @@ class StreamedBatches(ResidentBatches):
         left_index = torch.empty(0, dtype=torch.int64, device=device)
         n_left = self.n_batches
         for window, read in zip(windows, _ahead(self.rows.read, windows)):
-            x = torch.cat([left_x, read.to(device)])
+            # Scaled here, by all threads: the one that reads would take a core from the step.
+            x = torch.cat([left_x, self.rows.in_units(read)])
             index = torch.cat([left_index, torch.as_tensor(np.concatenate(window), device=device)])
             order = torch.randperm(len(x), generator=self.generator, device=device)
             n_here = min(len(x) // self.batch_size, n_left)

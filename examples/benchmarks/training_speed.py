@@ -242,7 +242,7 @@ def in_turns(report, what, shape, batch_size, rows, n_turns):
         for dtype in products[0]:
             shares = [rate / product[dtype] for rate, product in zip(done, products)]
             report.add(f"{what}: {dtype} products, GFLOP a second", [p[dtype] for p in products])
-            report.add(f"{what}: skaae's share of that", shares)
+            report.add(f"{what}: skaae's share of {dtype} products", shares)
 
 
 def large(report, args):

@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from skaae._sources import Rows, bounded_block
+from skaae.distributed import current_ranks
 
 PRECISION_NAMES = {"auto", "float32", "bfloat16"}
 
@@ -34,6 +35,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
+            # Of processes that train together each has its own, inside the block and after it.
+            if current_ranks() is not None:
+                return torch.device("cuda", torch.cuda.current_device())
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:

@@ -9,7 +9,7 @@ from torch import Tensor
 from skaae._scaling import ColumnScaling
 from skaae._sources import FileRows, Rows, blocks
 from skaae._streams import StreamedRows
-from skaae.distributed import check_same_rows
+from skaae.distributed import check_alike
 from skaae.losses import ReconstructionLoss
 
 _BLOCK = 8192
@@ -18,8 +18,7 @@ _BLOCK = 8192
 def fit_scaling(loss: ReconstructionLoss, X: Rows) -> ColumnScaling:
     """Return the scaling of the columns of `X` that `loss` asks for."""
     scaling = ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
-    first = np.array(X[:1], dtype=np.float64).sum()
-    check_same_rows(*X.shape, float(first), float(scaling.location.sum()))
+    check_alike(float(scaling.location.sum()), float(scaling.scale.sum()))
     return scaling
 
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from skaae.distributed import current_ranks
+
 _Result = TypeVar("_Result")
 
 # Threads of one matrix product wait for the slowest of them. Where that one has lost its core to
@@ -85,8 +87,10 @@ def _at_once(function: Callable[..., _Result], *args: Any) -> _Result:
 def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
     """Lend a caller of steps that bears with a busy machine, and leave threads as they were."""
     n_threads = torch.get_num_threads()
-    adjustable = "OpenMP" in torch.__config__.parallel_info()
-    if device.type != "cpu" or n_threads < 2 or not adjustable:
+    adjustable = "backend: OpenMP" in torch.__config__.parallel_info()
+    # Waiting for another process's gradients is no sign of a busy machine.
+    together = current_ranks() is not None
+    if device.type != "cpu" or n_threads < 2 or not adjustable or together:
         yield _at_once
         return
     try:

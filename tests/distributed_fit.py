@@ -4,6 +4,7 @@ import os
 import sys
 
 import numpy as np
+import torch
 
 from skaae import (
     AdversarialAutoencoder,
@@ -23,12 +24,19 @@ def autoencoder(**settings):
     return AdversarialAutoencoder(2, precision="float32", **settings)
 
 
-def exact():
+def network_of(rank):
+    """Return a network whose weights differ from process to process."""
+    torch.manual_seed(rank)
+    return torch.nn.Linear(12, 2)
+
+
+def exact(rank=0):
     """Return models that several processes train as one does."""
     return {
         "default": autoencoder(),
         "early stopping": autoencoder(early_stopping=True),
         "another prior": autoencoder(prior="uniform", divergence="kullback_leibler"),
+        "a network of one's own": autoencoder(encoder=network_of(rank)),
     }
 
 
@@ -46,6 +54,14 @@ def alike():
     }
 
 
+def error_of(function):
+    try:
+        function()
+    except ValueError as error:
+        return str(error)
+    return "none"
+
+
 def main(what, folder):
     rank = int(os.environ.get("RANK", "0"))
     X, found = rows(), {}
@@ -54,20 +70,27 @@ def main(what, folder):
             if rank == 1:
                 os._exit(3)
             autoencoder().fit(X)
-        elif what == "other rows":
-            try:
-                autoencoder().fit(X + rank)
-            except ValueError as error:
-                found["error"] = str(error)
+        elif what == "refused":
+            y = np.arange(400) % 2
+            later = autoencoder().fit(X)
+            attempts = {
+                "rows": lambda: autoencoder().fit(X + rank),
+                "order": lambda: autoencoder().fit(X[::-1] if rank else X),
+                "fewer rows": lambda: later.partial_fit(X[rank:]),
+                "labels": lambda: AdversarialAutoencoderClassifier(2).fit(X, (y + rank) % 2),
+                "too few": lambda: later.partial_fit(X[:3]),
+            }
+            found = {name: error_of(attempt) for name, attempt in attempts.items()}
         else:
-            for name, model in exact().items():
+            for name, model in exact(rank).items():
                 model.fit(X)
                 found[f"{name}: codes"] = model.transform(X)
                 for loss in ("reconstruction", "regularization", "discriminator"):
                     found[f"{name}: {loss}"] = [entry[loss] for entry in model.history_]
             for name, (model, y) in alike().items():
                 model.fit(X, y)
-                weights = [value.detach().numpy().ravel() for value in model.model_.parameters()]
+                state = model.model_.state_dict().values()
+                weights = [value.numpy().ravel() for value in state]
                 found[f"{name}: weights"] = np.concatenate(weights)
     np.savez(os.path.join(folder, f"{rank}.npz"), **found)
 

@@ -7,6 +7,7 @@ import distributed_fit
 import numpy as np
 import pytest
 import torch
+from estimator_cases import short_fits_may_warn
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -17,9 +18,13 @@ from skaae import AdversarialAutoencoder
 from skaae.distributed import current_ranks, data_parallel
 
 SCRIPT = Path(distributed_fit.__file__)
-pytestmark = pytest.mark.skipif(
-    not torch.distributed.is_available(), reason="this PyTorch was built without torch.distributed"
-)
+pytestmark = [
+    short_fits_may_warn,
+    pytest.mark.skipif(
+        not torch.distributed.is_available(),
+        reason="this PyTorch was built without torch.distributed",
+    ),
+]
 
 
 def together(what, folder, n_processes=2):
@@ -63,11 +68,14 @@ def test_all_processes_end_with_one_model(fits, name):
     np.testing.assert_array_equal(first, second)
 
 
-def test_every_process_refuses_rows_that_differ(tmp_path):
-    run = together("other rows", tmp_path)
+def test_every_process_refuses_rows_that_do_not_fit(tmp_path):
+    run = together("refused", tmp_path)
     assert run.returncode == 0, run.stderr
     for rank in range(2):
-        assert "the same rows in every process" in str(np.load(tmp_path / f"{rank}.npz")["error"])
+        errors = np.load(tmp_path / f"{rank}.npz")
+        for what in ("rows", "order", "fewer rows", "labels"):
+            assert "the same rows in every process" in str(errors[what])
+        assert "at least two rows for each of 2 processes, got 3" in str(errors["too few"])
 
 
 def test_a_process_that_dies_ends_the_others(tmp_path):

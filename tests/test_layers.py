@@ -11,8 +11,8 @@ ROOT = Path(skaae.__file__).parent
 
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
-    ["_compat", "_labels", "_sources", "_threads", "_version", "distributed"],
-    ["_device"],
+    ["_compat", "_labels", "_sources", "_version", "distributed"],
+    ["_device", "_threads"],
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
     ["_streams", "divergences"],

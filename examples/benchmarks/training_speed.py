@@ -269,8 +269,8 @@ def busy(report, args):
     shares = {"skaae": [], "plain loop": []}
     for _ in range(args.turns):
         for name, run in {
-            "skaae": lambda: skaae_seconds(rows, 256, 5, **LARGE)[0],
-            "plain loop": lambda: PlainLoop(**LARGE).fit(rows, 256, 1),
+            "skaae": lambda: skaae_seconds(rows, 256, 3, **LARGE)[0],
+            "plain loop": lambda: PlainLoop(**LARGE).fit(rows, 256, 3),
         }.items():
             quiet = run()
             others = [

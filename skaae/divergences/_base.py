@@ -29,8 +29,8 @@ class Divergence(BaseEstimator, ABC):
     #: Discriminator updates before each encoder update; 0 where there is no discriminator.
     n_discriminator_steps = 0
 
-    #: Whether slopes of the discriminator enter a loss, which half the digits would spoil.
-    needs_exact_slopes: ClassVar[bool] = False
+    #: Whether a large discriminator may run in bfloat16; not where its slope enters a loss.
+    bears_bfloat16: ClassVar[bool] = False
 
     #: Whether samples are all it needs, so that it compares any two distributions.
     of_samples: ClassVar[bool] = True

@@ -27,6 +27,8 @@ class FDivergence(AdversarialDivergence):
     Variational Divergence Minimization*, 2016.
     """
 
+    bears_bfloat16 = True
+
     @abstractmethod
     def activation(self, v: Tensor) -> Tensor:
         """Return T(v)."""

@@ -48,7 +48,6 @@ class Wasserstein(AdversarialDivergence):
     """
 
     auto_weight = 0.3
-    needs_exact_slopes = True
     _parameter_constraints: ClassVar[dict] = {
         **AdversarialDivergence._parameter_constraints,
         "gradient_penalty": [Interval(Real, 0, None, closed="left")],

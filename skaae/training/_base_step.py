@@ -70,7 +70,7 @@ class BaseStep(ABC):
 
     def _judging(self, divergence: Any, discriminator: nn.Module | None) -> AbstractContextManager:
         """Return the precision to ask a discriminator in."""
-        if discriminator is None or divergence.needs_exact_slopes:
+        if discriminator is None or not divergence.bears_bfloat16:
             return nullcontext()
         parameters = list(discriminator.parameters())
         largest = max((p.numel() for p in parameters), default=0)

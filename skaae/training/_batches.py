@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skaae._streams import StreamedRows
-from skaae.distributed import current_ranks, own_part
+from skaae._streams import StreamedRows, thinned
+from skaae.distributed import check_same_rows, current_ranks, own_part
 
 _MOST_LABELED_ROWS_IN_MEMORY = 10_000
 _Read = TypeVar("_Read")
@@ -179,7 +179,15 @@ def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read
 def batches_of(
     rows: Tensor | StreamedRows, batch_size: int, generator: torch.Generator, **labels: Any
 ) -> ResidentBatches:
-    """Return the batches that suit where the rows lie; `labels` as for ResidentBatches."""
+    """Return the batches that suit where the rows lie; `labels` as for ResidentBatches.
+
+    Raises
+    ------
+    ValueError
+        If processes that train together have different rows, or too few.
+    """
+    if current_ranks() is not None:
+        check_same_rows(thinned(rows), len(rows), labels.get("y"))
     if isinstance(rows, StreamedRows):
         return StreamedBatches(rows, batch_size, generator, **labels)
     return ResidentBatches(rows, batch_size, generator, **labels)

@@ -175,13 +175,15 @@ def _run(
     report: Callable[[dict[str, float]], None] | None,
 ) -> Outcome:
     history: list[dict[str, float]] = []
+    ranks = current_ranks()
+    if ranks is not None:
+        ranks.start_alike(step)
     good_state, good_epoch = _state(step.model), 0
     n_steps, last_look = 0, 0
     for epoch in range(1, budget.n_epochs + 1):
         started = time.perf_counter()
         entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
         losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
-        ranks = current_ranks()
         if ranks is not None:
             ranks.agree(step.model)
         entry |= losses

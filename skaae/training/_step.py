@@ -213,10 +213,11 @@ class TrainingStep(BaseStep):
             codes = _beside(sample.codes.detach(), labels)
             for step in range(latent.divergence.n_discriminator_steps):
                 discriminator = self.model.discriminators[latent.name]
+                prior_codes = self._prior_codes(latent, labels, len(codes), y)
                 with self._judging(latent.divergence, discriminator):
                     loss = latent.divergence.discriminator_loss(
                         codes,
-                        self._prior_codes(latent, labels, len(codes), y),
+                        prior_codes,
                         discriminator,
                         generator=self.generator,
                     )
@@ -230,10 +231,12 @@ class TrainingStep(BaseStep):
         for latent, sample, labels in zip(self.model.latents, samples, columns):
             adversarial = latent.is_adversarial
             discriminator = self.model.discriminators[latent.name] if adversarial else None
+            beside = replace(sample, codes=_beside(sample.codes, labels))
+            prior_codes = self._prior_codes(latent, labels, len(sample.codes), y)
             with self._judging(latent.divergence, discriminator):
                 value = latent.divergence.encoder_loss(
-                    replace(sample, codes=_beside(sample.codes, labels)),
-                    self._prior_codes(latent, labels, len(sample.codes), y),
+                    beside,
+                    prior_codes,
                     prior=latent,
                     discriminator=discriminator,
                     generator=self.generator,

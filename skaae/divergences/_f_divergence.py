@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -43,13 +44,17 @@ class FDivergence(AdversarialDivergence):
 
     def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
         """Return minus the bound, averaged over both samples."""
-        # A large discriminator may answer in bfloat16; the bound is float32's.
-        bound = self.activation(discriminator(codes).to(codes.dtype)).mean()
-        return self.conjugate(discriminator(prior_codes).to(codes.dtype)).mean() - bound
+        bound = self.activation(_in_full(discriminator(codes))).mean()
+        return self.conjugate(_in_full(discriminator(prior_codes))).mean() - bound
 
     def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
         """Return the bound's term in the codes."""
-        return self.encoder_objective(discriminator(sample.codes).to(sample.codes.dtype)).mean()
+        return self.encoder_objective(_in_full(discriminator(sample.codes))).mean()
+
+
+def _in_full(v: Tensor) -> Tensor:
+    """Return what a large discriminator answers in bfloat16 in float32, in which bounds are."""
+    return v.float() if v.dtype == torch.bfloat16 else v
 
 
 class JensenShannon(FDivergence):

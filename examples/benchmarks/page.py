@@ -23,7 +23,9 @@ SECTIONS = {
         "is short by a little at 100 and 256. At batch 1024 five times would be four fifths of "
         "what this processor multiplies in bfloat16 with nothing else to do. At the small "
         "networks half of the time goes to products of 128 rows by 128 x 128 weights, which are "
-        "the plain loop's too.",
+        "the plain loop's too.\n\n"
+        "Quality is that of 10,000 test rows of MNIST after ten epochs of 20,000, over three seeds: "
+        "in bfloat16 what it is in float32, and better than the plain loop's.",
     ),
     "larger_than_memory": (
         "Larger than memory",

@@ -24,8 +24,8 @@ SECTIONS = {
         "what this processor multiplies in bfloat16 with nothing else to do. At the small "
         "networks half of the time goes to products of 128 rows by 128 x 128 weights, which are "
         "the plain loop's too.\n\n"
-        "Quality is that of 10,000 test rows of MNIST after ten epochs of 20,000, over three seeds: "
-        "in bfloat16 what it is in float32, and better than the plain loop's.",
+        "Quality is that of 10,000 test rows of MNIST after ten epochs of 20,000, over three "
+        "seeds: in bfloat16 what it is in float32, and better than the plain loop's.",
     ),
     "larger_than_memory": (
         "Larger than memory",

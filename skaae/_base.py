@@ -35,7 +35,7 @@ from skaae._scaling import ColumnScaling
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
-from skaae.distributed import agreed
+from skaae.distributed import current_ranks
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, draws_at_random, resolve_builder
@@ -129,7 +129,9 @@ class BaseAdversarialAutoencoder(
         with unchanged_on_error(self):
             self._validate_params()
             X, y, learnt = self._validated_with_labels(X, y)
-            outcome, fitted = self._train(X, y, learnt, agreed(Seeds.draw(self.random_state)))
+            outcome, fitted = self._train(
+                X, y, learnt, current_ranks().of_first(Seeds.draw(self.random_state))
+            )
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
             self._set_answers(X)

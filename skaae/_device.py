@@ -36,7 +36,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
             # Of processes that train together each has its own, inside the block and after it.
-            if current_ranks() is not None:
+            if current_ranks().size > 1:
                 return torch.device("cuda", torch.cuda.current_device())
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

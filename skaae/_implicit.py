@@ -29,7 +29,7 @@ from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows
-from skaae.distributed import agreed
+from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
 from skaae.networks import DECODERS, MLP, draws_at_random, resolve_builder
@@ -199,7 +199,7 @@ class ImplicitGenerativeModel(PortableEstimator):
         with unchanged_on_error(self):
             self._validate_params()
             X = checked_rows(self, X, reset=True, least=2)
-            seeds = agreed(Seeds.draw(self.random_state))
+            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
             device = resolve_device(self.device)
             scaling = fit_scaling(SquaredError(), X)
             x = rows_in_units(X, scaling, device)

@@ -11,7 +11,7 @@ from skaae._device import Seeds, resolve_device
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
 from skaae._streams import thinned
-from skaae.distributed import agreed
+from skaae.distributed import current_ranks
 from skaae.losses import as_loss
 from skaae.training import batches_of, resolve_batch_size, resolve_learning_rate
 
@@ -25,7 +25,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
         with unchanged_on_error(self):
             self._validate_params()
             X = self._validated(X, reset=first)
-            seeds = agreed(Seeds.draw(self.random_state))
+            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
             loss = as_loss(self.reconstruction_loss) if first else self._loss
             check_values(loss, X)
             device = resolve_device(self.device) if first else self.device_

@@ -89,7 +89,7 @@ def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
     n_threads = torch.get_num_threads()
     adjustable = "backend: OpenMP" in torch.__config__.parallel_info()
     # Waiting for another process's gradients is no sign of a busy machine.
-    together = current_ranks() is not None
+    together = current_ranks().size > 1
     if device.type != "cpu" or n_threads < 2 or not adjustable or together:
         yield _at_once
         return

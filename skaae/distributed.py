@@ -24,7 +24,7 @@ class Ranks:
     """The processes that train one model together, and which of them this one is.
 
     Each has all rows and draws the same random numbers, takes its part of every batch, and moves
-    the weights by the mean of all gradients, so that they stay alike.
+    the weights by the mean of all gradients, so that they stay alike. One alone exchanges nothing.
     """
 
     rank: int
@@ -36,8 +36,7 @@ class Ranks:
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over the processes, in one exchange."""
-        tensors = list(tensors)
-        if not tensors:
+        if self.size == 1 or not (tensors := list(tensors)):
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         torch_distributed.all_reduce(flat)
@@ -47,6 +46,8 @@ class Ranks:
 
     def start_alike(self, step: Any) -> None:
         """Let every process go on from where the first one stands."""
+        if self.size == 1:
+            return
         step.model.load_state_dict(self.of_first(step.model.state_dict()))
         step.generator.set_state(self.of_first(step.generator.get_state()))
         for optimizer in step.optimizers:
@@ -59,6 +60,8 @@ class Ranks:
         Weights that move by the same gradients stay alike, but for what processors of different
         kinds make of them.
         """
+        if self.size == 1:
+            return
         self.average(b for b in model.buffers() if b.is_floating_point())
         parameters = [parameter.detach() for parameter in model.parameters()]
         flat = torch.cat([parameter.flatten() for parameter in parameters])
@@ -68,35 +71,32 @@ class Ranks:
 
     def of_first(self, value: _Value) -> _Value:
         """Return the first process's value of a small object."""
+        if self.size == 1:
+            return value
         box = [value]
         torch_distributed.broadcast_object_list(box, src=0)
         return box[0]
 
 
-_RANKS: ContextVar[Ranks | None] = ContextVar("skaae_ranks", default=None)
+_ALONE = Ranks(rank=0, size=1)
+_RANKS: ContextVar[Ranks] = ContextVar("skaae_ranks", default=_ALONE)
 
 
-def current_ranks() -> Ranks | None:
-    """Return the processes that train together, or None where this one trains alone."""
+def current_ranks() -> Ranks:
+    """Return the processes that train together; one where this one trains alone."""
     return _RANKS.get()
 
 
 def drawn_in_parts(draw: Callable[[int], Tensor], n_rows: int) -> Tensor:
     """Return this process's `n_rows` rows of what all processes draw alike by ``draw(n)``."""
     ranks = current_ranks()
-    return draw(n_rows) if ranks is None else draw(n_rows * ranks.size)[ranks.part(n_rows)]
+    return draw(n_rows * ranks.size)[ranks.part(n_rows)]
 
 
 def own_part(rows: Tensor) -> Tensor:
     """Return this process's part of rows of which each process has as many."""
     ranks = current_ranks()
-    return rows if ranks is None else rows[ranks.part(len(rows) // ranks.size)]
-
-
-def agreed(value: _Value) -> _Value:
-    """Return the first process's value, or `value` where this process trains alone."""
-    ranks = current_ranks()
-    return value if ranks is None else ranks.of_first(value)
+    return rows[ranks.part(len(rows) // ranks.size)]
 
 
 def check_same_rows(rows: Tensor, n_rows: int, y: Tensor | None) -> None:
@@ -105,7 +105,7 @@ def check_same_rows(rows: Tensor, n_rows: int, y: Tensor | None) -> None:
     `rows` may stand for more of them. Fewer than two for each process are refused too.
     """
     ranks = current_ranks()
-    if ranks is None:
+    if ranks.size == 1:
         return
     if n_rows < 2 * ranks.size:
         raise ValueError(
@@ -122,7 +122,7 @@ def check_same_rows(rows: Tensor, n_rows: int, y: Tensor | None) -> None:
 def check_alike(*facts: float) -> None:
     """Raise ValueError in every process if these figures of the rows are not alike in all."""
     ranks = current_ranks()
-    if ranks is None:
+    if ranks.size == 1:
         return
     found: list[Any] = [None] * ranks.size
     torch_distributed.all_gather_object(found, facts)

@@ -25,7 +25,7 @@ def run_script(monkeypatch, name, *arguments):
     try:
         runpy.run_path(str(PAPER / name), run_name="__main__")
     finally:
-        for module in ("common", "data"):
+        for module in ("common", "data", "provenance"):
             sys.modules.pop(module, None)
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from estimator_cases import short_fits_may_warn
 from sklearn.decomposition import PCA
 from torch import nn
 
@@ -13,7 +12,7 @@ from skaae import AdversarialAutoencoder
 from skaae._device import ScopedRandomness, new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel
-from skaae.divergences import DIVERGENCES, JensenShannon, Wasserstein, as_divergence
+from skaae.divergences import DIVERGENCES, as_divergence
 from skaae.losses import as_loss
 from skaae.networks import MLP
 from skaae.posteriors import as_posterior
@@ -375,35 +374,3 @@ def test_no_rows_are_held_out_where_all_are_needed():
     assert held_out is None
     with pytest.raises(ValueError, match=r"leaves 0 of 2500 rows.*labels are needed"):
         held_out_rows(x, 0.1, seed=0, early_stopping=True, y=y)
-
-
-@short_fits_may_warn
-@pytest.mark.parametrize(
-    ("divergence", "units", "expected"),
-    [
-        (JensenShannon, 512, torch.bfloat16),
-        (JensenShannon, 256, torch.float32),
-        # The penalty is on the critic's slope.
-        (Wasserstein, 512, torch.float32),
-    ],
-)
-def test_only_large_discriminators_run_in_half_the_digits(monkeypatch, divergence, units, expected):
-    asked_in = set()
-    build = divergence.build_discriminator
-
-    def watched(self, n_inputs):
-        discriminator = build(self, n_inputs)
-        discriminator.register_forward_hook(lambda *call: asked_in.add(call[-1].dtype))
-        return discriminator
-
-    monkeypatch.setattr(divergence, "build_discriminator", watched)
-    X = np.random.default_rng(0).normal(size=(40, 5))
-    AdversarialAutoencoder(
-        2,
-        divergence=divergence((units, units)),
-        hidden_layer_sizes=(8,),
-        precision="bfloat16",
-        max_iter=1,
-        random_state=0,
-    ).fit(X)
-    assert asked_in == {expected}

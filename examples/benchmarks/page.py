@@ -35,7 +35,7 @@ SECTIONS = {
     ),
     "search_scaling": (
         "Searches",
-        "``GridSearchCV`` of a Pipeline on digits, 8 candidates and 3 folds, 40 epochs a fit; the "
+        "``GridSearchCV`` of a Pipeline on digits, 8 candidates and 3 folds; the "
         "start of the workers counts. One fit by itself uses the cores too, so two at a time gain "
         "what that left: the aim, 1.7 times, is not met.",
     ),

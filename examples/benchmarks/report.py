@@ -1,13 +1,12 @@
 """Figures of a benchmark, printed as they come and kept as JSON with where they come from."""
 
 import json
-import os
-import platform
-from importlib import metadata
+import sys
 from pathlib import Path
 from statistics import median
 
-import torch
+sys.path.append(str(Path(__file__).parents[1]))
+from provenance import hardware, versions
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -24,22 +23,3 @@ class Report:
         self.rows[what] = {"values": values, "hardware": hardware(), "versions": versions()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({"rows": self.rows}, indent=1) + "\n")
-
-
-def hardware():
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
-def versions():
-    names = ("skaae", "torch", "numpy", "scikit-learn", "pythae")
-    installed = {dist.name: dist.version for dist in metadata.distributions()}
-    found = {name: installed[name] for name in names if name in installed}
-    return {"python": platform.python_version(), **found}

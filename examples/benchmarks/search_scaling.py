@@ -21,7 +21,7 @@ NETWORKS = {"default networks": (512, 512), "networks of 128-128": (128, 128)}
 
 def seconds(hidden_layer_sizes, n_jobs, backend):
     X, y = load_digits(return_X_y=True)
-    aae = AdversarialAutoencoder(hidden_layer_sizes=hidden_layer_sizes, max_iter=40, random_state=0)
+    aae = AdversarialAutoencoder(hidden_layer_sizes=hidden_layer_sizes, random_state=0)
     search = GridSearchCV(Pipeline([("aae", aae), ("clf", SVC())]), GRID, cv=3)
     with parallel_config(backend=backend, n_jobs=n_jobs):
         start = time.perf_counter()

@@ -2,18 +2,17 @@
 
 import argparse
 import json
-import os
-import platform
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import sklearn
-import torch
 from sklearn.neural_network import MLPClassifier
 
-import skaae
 from skaae.metrics import cluster_error
+
+sys.path.append(str(Path(__file__).parents[1]))
+from provenance import hardware, versions
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -99,18 +98,8 @@ class Record:
             "settings": changed_settings(model) if model is not None else None,
             "data": data or [self.images.name, len(self.images.X_train), len(self.images.X_test)],
             "seeds": list(range(len(values))),
-            "versions": {
-                "skaae": skaae.__version__,
-                "torch": torch.__version__,
-                "scikit-learn": sklearn.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-            "hardware": {
-                "processor": processor(),
-                "cores": os.cpu_count(),
-                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            },
+            "versions": versions(),
+            "hardware": hardware(),
         }
         self._write()
 
@@ -136,14 +125,6 @@ def changed_settings(model):
         for name, value in model.get_params(deep=False).items()
         if repr(value) != repr(defaults[name]) and name != "random_state"
     }
-
-
-def processor():
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def cluster_error_of(model, images):

@@ -70,7 +70,8 @@ class BaseStep(ABC):
 
     def _judging(self, divergence: Any, discriminator: nn.Module | None) -> AbstractContextManager:
         """Return the precision to ask a discriminator in."""
-        if discriminator is None or not divergence.bears_bfloat16:
+        low = self.autocast_dtype is not None and divergence.bears_bfloat16
+        if not low or discriminator is None:
             return nullcontext()
         parameters = list(discriminator.parameters())
         largest = max((p.numel() for p in parameters), default=0)
@@ -86,10 +87,8 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, inputs: list | None 
     """Move weights against the gradient of `loss`; naming `inputs` keeps it out of others."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=inputs)
-    ranks = current_ranks()
-    if ranks is not None:
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        ranks.average(p.grad for p in parameters if p.grad is not None)
+    parameters = (p for group in optimizer.param_groups for p in group["params"])
+    current_ranks().average(p.grad for p in parameters if p.grad is not None)
     optimizer.step()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,8 +77,7 @@ class ResidentBatches:
         self.generator = generator
         self.y = y
         # Each process that trains along takes as many rows of a batch as the others.
-        ranks = current_ranks()
-        n_processes = 1 if ranks is None else ranks.size
+        n_processes = current_ranks().size
         self.n_batches = max(
             1, min(round(len(rows) / batch_size), len(rows) // max(2, 2 * n_processes))
         )
@@ -116,19 +116,11 @@ class StreamedBatches(ResidentBatches):
     their window: reading single rows in a random order would wait for the disk at each.
     """
 
-    def __init__(
-        self,
-        rows: StreamedRows,
-        batch_size: int,
-        generator: torch.Generator,
-        *,
-        y: Tensor | None = None,
-        least_labeled: int = 0,
-    ) -> None:
-        super().__init__(rows, batch_size, generator, y=y, least_labeled=least_labeled)
-        # Where few rows have a label they are drawn again and again.
-        few = self.n_extra and len(self._labeled) <= _MOST_LABELED_ROWS_IN_MEMORY
-        self._labeled_x = rows[self._labeled] if few else None
+    @cached_property
+    def _labeled_x(self) -> Tensor | None:
+        """The rows that have a label, where those are few: they are drawn again and again."""
+        few = len(self._labeled) <= _MOST_LABELED_ROWS_IN_MEMORY
+        return self.rows[self._labeled] if few else None
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass, in a new random order."""
@@ -186,7 +178,7 @@ def batches_of(
     ValueError
         If processes that train together have different rows, or too few.
     """
-    if current_ranks() is not None:
+    if current_ranks().size > 1:
         check_same_rows(thinned(rows), len(rows), labels.get("y"))
     if isinstance(rows, StreamedRows):
         return StreamedBatches(rows, batch_size, generator, **labels)

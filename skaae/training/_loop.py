@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from skaae._threads import watched_threads
-from skaae.distributed import agreed, current_ranks
+from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
@@ -176,16 +175,14 @@ def _run(
 ) -> Outcome:
     history: list[dict[str, float]] = []
     ranks = current_ranks()
-    if ranks is not None:
-        ranks.start_alike(step)
+    ranks.start_alike(step)
     good_state, good_epoch = _state(step.model), 0
     n_steps, last_look = 0, 0
     for epoch in range(1, budget.n_epochs + 1):
         started = time.perf_counter()
         entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
         losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
-        if ranks is not None:
-            ranks.agree(step.model)
+        ranks.agree(step.model)
         entry |= losses
         n_steps += n_batches
         entry["seconds"] = time.perf_counter() - started
@@ -203,7 +200,7 @@ def _run(
             if look is not None:
                 entry |= look()
             if stopping is not None:
-                is_good, stop = agreed(stopping(entry["criterion"]))
+                is_good, stop = ranks.of_first(stopping(entry["criterion"]))
             if is_good:
                 good_state, good_epoch = _state(step.model), epoch
         if report is not None:
@@ -231,10 +228,7 @@ def _one_epoch(
         for name, value in watched(step, batch).items():
             totals[name] = totals[name] + value if name in totals else value
         n_batches += 1
-    ranks = current_ranks()
-    if ranks is not None:
-        totals = dict(zip(totals, torch.stack(list(totals.values())).float()))
-        ranks.average(totals.values())
+    current_ranks().average(totals.values())
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
 
 

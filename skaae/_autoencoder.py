@@ -56,7 +56,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         ``"auto"`` is an eighth of the rows, at least 64 and at most 256. All batches of a pass have
         one size of at least two, the one nearest to this that divides the rows evenly.
     max_iter : int, default=None
-        Epochs. None counts steps too: 100 epochs, but at least 1,250 steps (below 100 rows 15 a
+        Epochs. None counts steps too: 100 epochs, but at least 1,250 steps (below 125 rows 10 a
         row, and 300 at least) and at most 4,000, unless rows would be seen fewer than three times.
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
@@ -144,7 +144,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train: memory maps, and
             what has a shape, a dtype and slices of rows, as in HDF5 and Zarr.
         y : Ignored
@@ -168,7 +168,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : Ignored
 
         Returns
@@ -227,7 +227,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : Ignored
 
         Returns

@@ -60,7 +60,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     learning_rate : float or "auto", default="auto"
         Of encoder, decoder and heads, as in :class:`AdversarialAutoencoder`.
     max_iter : int, default=None
-        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 100 rows 15 a
+        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 150 rows 10 a
         row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
@@ -199,7 +199,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : array-like of shape (n_samples,)
             Classes. -1 marks rows without a label, if at least two other classes remain; among
@@ -217,7 +217,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------

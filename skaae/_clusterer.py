@@ -63,7 +63,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     learning_rate : float or "auto", default="auto"
         Of encoder, decoder and heads, as in :class:`AdversarialAutoencoder`.
     max_iter : int, default=None
-        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 100 rows 15 a
+        Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 150 rows 10 a
         row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
@@ -246,6 +246,12 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
             From 0 to n_clusters - 1.
         """
         return self.predict_proba(X).argmax(axis=1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # scikit-learn's check of sparse rows holds every predict_proba to four classes.
+        tags.input_tags.sparse = False
+        return tags
 
     def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
         return codes_of(y, np.arange(self.model_.latents[1].n_components), n_samples)

@@ -186,7 +186,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : array-like of shape (n_samples,)
             Classes. -1 marks rows without a label, if at least two other classes remain; among
@@ -261,7 +261,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Classes, or what marks rows without one; with ``label_role="discriminator"`` not looked
             at.

@@ -328,7 +328,7 @@ def apply_in_batches(
     ----------
     function : callable
         Maps a tensor of shape (n_rows, n_features) to one of shape (n_rows, n_outputs).
-    X : ndarray or FileRows of shape (n_samples, n_features)
+    X : ndarray or RowSource of shape (n_samples, n_features)
     n_outputs : int
     dtype, device
         What `function` computes in and on.

@@ -187,7 +187,7 @@ class ImplicitGenerativeModel(PortableEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : Ignored
             Present for consistency.
@@ -302,7 +302,7 @@ class ImplicitGenerativeModel(PortableEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : Ignored
 
         Returns

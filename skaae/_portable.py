@@ -39,6 +39,11 @@ class PortableEstimator(BaseEstimator):
                 self.device_ = torch.device("cpu")
             self.model_.to(self.device_)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
         """Return the generator of a call of ``sample``, its arguments checked."""
         check_is_fitted(self)

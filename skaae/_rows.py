@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from skaae._scaling import ColumnScaling
-from skaae._sources import FileRows, Rows, blocks
+from skaae._sources import Rows, RowSource, blocks
 from skaae._streams import StreamedRows
 from skaae.distributed import check_alike
 from skaae.losses import ReconstructionLoss
@@ -34,7 +34,7 @@ def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tens
 
     float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
     """
-    if isinstance(X, FileRows):
+    if isinstance(X, RowSource):
         return StreamedRows(X, scaling, device)
     x = torch.empty(X.shape, dtype=torch.float32, device=device)
     for start in range(0, len(X), _BLOCK):

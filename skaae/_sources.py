@@ -1,15 +1,16 @@
-"""Rows that are read a block at a time: memory maps and files."""
+"""Rows that become arrays a block at a time: memory maps, files, sparse matrices."""
 
 from __future__ import annotations
 
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import assert_all_finite, check_consistent_length
+from sklearn.utils import assert_all_finite, check_consistent_length, get_tags
 from sklearn.utils.validation import validate_data
 
 _FLOATS = [np.float64, np.float32]
@@ -23,12 +24,12 @@ _WIDEST_GAP = 64
 _BLOCK_BYTES = 2**25
 
 
-class FileRows:
-    """Rows of a memory map, or of what else has a shape, a dtype and slices of rows (HDF5, Zarr).
+class RowSource(ABC):
+    """Rows that are no array yet; those that are asked for become one.
 
     Parameters
     ----------
-    rows : memory map or data set of shape (n_samples, n_features)
+    rows : object with ``shape`` (n_samples, n_features) and ``dtype``
 
     Attributes
     ----------
@@ -37,19 +38,63 @@ class FileRows:
         float32 or float64; what rows are read as.
     """
 
+    #: Whether neighbours are read together far faster than rows from anywhere.
+    in_runs: ClassVar[bool]
+
     def __init__(self, rows: Any) -> None:
         self._rows = rows
         self.shape: tuple[int, int] = tuple(int(n) for n in rows.shape)  # type: ignore[assignment]
         self.dtype = np.dtype(rows.dtype if rows.dtype in _FLOATS else np.float64)
-        # Not every format may be read from two threads at once.
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self.shape[0]
 
     @property
     def chunk_rows(self) -> int:
-        """Rows that the file keeps, and perhaps compresses, together; 1 where it does not say."""
+        """Rows that are kept, and perhaps compressed, together; 1 where the source says nothing."""
+        return 1
+
+    @abstractmethod
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows, shape (n_rows, n_features)."""
+
+    @abstractmethod
+    def take(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows at `index`, in its order."""
+
+
+class SparseRows(RowSource):
+    """Rows of a sparse matrix in CSR format, checked; those that are asked for are made dense."""
+
+    in_runs = False
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows, shape (n_rows, n_features)."""
+        return self._rows[rows].toarray()
+
+    def take(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows at `index`, in its order."""
+        return self._rows[index].toarray()
+
+
+class FileRows(RowSource):
+    """Rows of a memory map, or of what else has a shape, a dtype and slices of rows (HDF5, Zarr).
+
+    Parameters
+    ----------
+    rows : memory map or data set of shape (n_samples, n_features)
+    """
+
+    in_runs = True
+
+    def __init__(self, rows: Any) -> None:
+        super().__init__(rows)
+        # Not every format may be read from two threads at once.
+        self._lock = threading.Lock()
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that the file keeps together; 1 where it does not say."""
         chunks = getattr(self._rows, "chunks", None)
         return int(chunks[0]) if isinstance(chunks, tuple) else 1
 
@@ -84,7 +129,7 @@ class FileRows:
 
 
 #: Rows as estimators hold them once they are checked.
-Rows: TypeAlias = "np.ndarray | FileRows"
+Rows: TypeAlias = "np.ndarray | RowSource"
 
 
 def _is_file(X: Any) -> bool:
@@ -112,13 +157,18 @@ def checked_rows(
 ) -> Any:
     """Return rows of `X`, and `y` if given, as ``validate_data`` does; a large file unread.
 
-    Its rows are looked at for values that are not finite when they are read.
+    Its rows are looked at for values that are not finite when they are read. Sparse rows stay so.
     """
     settings: dict[str, Any] = {"reset": reset, "dtype": _FLOATS, "ensure_min_samples": least}
+    has_labels = y is not None and not isinstance(y, str)
+    if sparse.issparse(X):
+        if get_tags(estimator).input_tags.sparse:
+            settings["accept_sparse"] = "csr"
+        checked = validate_data(estimator, X, y, **settings)
+        return (SparseRows(checked[0]), checked[1]) if has_labels else SparseRows(checked)
     if not _is_file(X) or not _is_large(X):
         read = X[:] if _is_file(X) and not hasattr(X, "__array__") else X
         return validate_data(estimator, read, y, **settings)
-    has_labels = y is not None and not isinstance(y, str)
     # What the first rows are is what scikit-learn has to say something of.
     validate_data(estimator, X[:least], y[:least] if has_labels else y, **settings)
     if not has_labels:
@@ -129,8 +179,8 @@ def checked_rows(
 
 
 def bounded_block(X: Any, n_rows: int) -> int:
-    """Return how many rows to read at once: `n_rows`, or fewer where a file has many columns."""
-    if not isinstance(X, FileRows):
+    """Return how many rows to read at once: `n_rows`, or fewer of a source of many columns."""
+    if not isinstance(X, RowSource):
         return n_rows
     return max(1, min(n_rows, _BLOCK_BYTES // (X.dtype.itemsize * X.shape[1])))
 
@@ -144,7 +194,7 @@ def blocks(X: Rows, n_rows: int) -> Iterator[np.ndarray]:
 
 def column_bounds(X: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest value of each column."""
-    if not isinstance(X, FileRows):
+    if not isinstance(X, RowSource):
         return X.min(axis=0), X.max(axis=0)
     bounds = [(block.min(axis=0), block.max(axis=0)) for block in blocks(X, 8192)]
     lows, highs = zip(*bounds)
@@ -157,5 +207,5 @@ def evenly_spaced(n_rows: int, n: int) -> np.ndarray:
 
 
 def thinned_rows(X: Rows, n_rows: int) -> np.ndarray:
-    """Return the rows of `X`; of a file at most `n_rows`, from all over it."""
-    return X.take(evenly_spaced(len(X), min(len(X), n_rows))) if isinstance(X, FileRows) else X
+    """Return the rows of `X`; of a source at most `n_rows`, from all over it."""
+    return X.take(evenly_spaced(len(X), min(len(X), n_rows))) if isinstance(X, RowSource) else X

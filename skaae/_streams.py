@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._scaling import ColumnScaling
-from skaae._sources import FileRows, bounded_block, evenly_spaced
+from skaae._sources import RowSource, bounded_block, evenly_spaced
 
 # Rows that stand for all, where training starts: so many, from so many places of the file.
 _THINNED_ROWS = 10_000
@@ -32,7 +32,7 @@ class StreamedRows:
 
     Parameters
     ----------
-    source : FileRows
+    source : RowSource
     scaling : ColumnScaling
     device : torch.device
     index : ndarray of shape (n_rows,), default=None
@@ -41,7 +41,7 @@ class StreamedRows:
 
     def __init__(
         self,
-        source: FileRows,
+        source: RowSource,
         scaling: ColumnScaling,
         device: torch.device,
         index: np.ndarray | None = None,
@@ -127,7 +127,7 @@ def subset(rows: Tensor | StreamedRows, places: Tensor) -> Tensor | StreamedRows
 
 def as_read(rows: Tensor | StreamedRows, *places: Tensor | None) -> tuple[Any, ...]:
     """Return each of `places` in the order in which a file is read, and as they are elsewhere."""
-    if not isinstance(rows, StreamedRows):
+    if not (isinstance(rows, StreamedRows) and rows.source.in_runs):
         return places
     return tuple(None if index is None else index.sort().values for index in places)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import minmax_scale
 
 from skaae import AdversarialAutoencoder
 
@@ -84,3 +85,20 @@ def global_states():
 def split(digits):
     X, y = digits
     return train_test_split(X, y, test_size=0.25, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def counts():
+    """Return rows in [0, 1], most of them 0, and classes, some not known."""
+    rng = np.random.default_rng(0)
+    X = minmax_scale(rng.poisson(0.3, (150, 12)).astype(np.float64))
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    y[:20] = -1
+    y[:5] = 2
+    return X, y
+
+
+@pytest.fixture
+def blocks_are_small(monkeypatch):
+    """Read at most ten rows of twelve columns of float64 at once."""
+    monkeypatch.setattr("skaae._sources._BLOCK_BYTES", 10 * 12 * 8)

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 from estimator_cases import SHORT, short_fits_may_warn
-from scipy import sparse
 from sklearn.base import clone
-from sklearn.preprocessing import minmax_scale
 from source_cases import ESTIMATORS, SlicesOnly, answers
 
 from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier, metrics
@@ -21,27 +19,10 @@ from skaae.training import StreamedBatches
 pytestmark = short_fits_may_warn
 
 
-@pytest.fixture(scope="module")
-def counts():
-    """Return rows in [0, 1], and classes, some not known."""
-    rng = np.random.default_rng(0)
-    X = minmax_scale(rng.poisson(0.3, (150, 12)).astype(np.float64))
-    y = (X[:, 0] > X[:, 1]).astype(int)
-    y[:20] = -1
-    y[:5] = 2
-    return X, y
-
-
 @pytest.fixture
 def every_file_is_large(monkeypatch):
     monkeypatch.setattr("skaae._sources._LARGEST_READ_AT_ONCE", 0)
     monkeypatch.setattr("skaae._sources._FEWEST_COLUMNS_TO_STREAM", 1)
-
-
-@pytest.fixture
-def blocks_are_small(monkeypatch):
-    """Read at most ten rows of twelve columns of float64 at once."""
-    monkeypatch.setattr("skaae._sources._BLOCK_BYTES", 10 * 12 * 8)
 
 
 def memmap(folder, rows, name="rows"):
@@ -154,13 +135,6 @@ def test_complex_values_in_a_file_are_an_error(tmp_path, every_file_is_large):
 def test_a_classifier_without_labels_says_so_of_a_file_too(counts, tmp_path, every_file_is_large):
     with pytest.raises(ValueError, match="requires y to be passed"):
         AdversarialAutoencoderClassifier(**SHORT).fit(memmap(tmp_path, counts[0]), None)
-
-
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.dia_array, sparse.coo_matrix])
-@pytest.mark.parametrize("shape", [(60, 4), (60_000, 6_000)], ids=str)
-def test_a_sparse_matrix_is_no_file(container, shape):
-    with pytest.raises(TypeError, match=r"[Ss]parse data was passed"):
-        AdversarialAutoencoder(**SHORT).fit(container(shape))
 
 
 def test_another_default_dtype_leaves_a_fit_on_a_file_alone(counts, every_file_is_large):

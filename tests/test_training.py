@@ -273,7 +273,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_last_good_state():
     ("n_samples", "n_batches", "n_steps", "n_epochs"),
     [
         (10, 1, 300, 300),
-        (50, 1, 750, 750),
+        (50, 1, 500, 500),
         (150, 2, 1_250, 625),
         (10_000, 40, 4_000, 100),
         (60_000, 235, 4_230, 18),

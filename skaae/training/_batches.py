@@ -43,7 +43,7 @@ class Batch:
 
 
 class ResidentBatches:
-    """Random batches of rows that lie on the device.
+    """Random batches of rows that lie on the device, or come to it a batch at a time.
 
     All batches have one size, the one nearest to `batch_size` that divides the rows evenly, so
     that no step is noisier than another; the few rows that are left over differ from pass to pass.
@@ -51,7 +51,7 @@ class ResidentBatches:
 
     Parameters
     ----------
-    rows : Tensor of shape (n_samples, n_features)
+    rows : Tensor or StreamedRows of shape (n_samples, n_features)
     batch_size : int
         Rows in a batch; at most all of them.
     generator : torch.Generator
@@ -180,6 +180,6 @@ def batches_of(
     """
     if current_ranks().size > 1:
         check_same_rows(thinned(rows), len(rows), labels.get("y"))
-    if isinstance(rows, StreamedRows):
+    if isinstance(rows, StreamedRows) and rows.source.in_runs:
         return StreamedBatches(rows, batch_size, generator, **labels)
     return ResidentBatches(rows, batch_size, generator, **labels)

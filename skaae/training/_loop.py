@@ -52,7 +52,7 @@ class Budget:
     def default(cls, n_samples: int, n_batches: int) -> Budget:
         """Return a budget that counts steps as well as epochs.
 
-        100 epochs, but at least 1,250 steps (few rows make few steps an epoch; below 100 rows 15
+        100 epochs, but at least 1,250 steps (few rows make few steps an epoch; below 125 rows 10
         steps a row, and never fewer than 300), and at most 4,000, unless rows would be seen fewer
         than three times.
         """
@@ -62,7 +62,7 @@ class Budget:
     def for_labels(cls, n_samples: int, n_batches: int) -> Budget:
         """Return a budget to infer labels with, which spread from row to row slowly.
 
-        200 epochs, but at least 1,500 steps (below 100 rows 15 steps a row, and never fewer than
+        200 epochs, but at least 1,500 steps (below 150 rows 10 steps a row, and never fewer than
         300) and at most 10,000, unless rows would be seen fewer than ten times.
         """
         return cls._of_steps(n_samples, n_batches, (1_500, 10_000), (10, 200))
@@ -71,7 +71,7 @@ class Budget:
     def _of_steps(
         cls, n_samples: int, n_batches: int, steps: tuple[int, int], epochs: tuple[int, int]
     ) -> Budget:
-        least = min(steps[0], max(300, 15 * n_samples))
+        least = min(steps[0], max(300, 10 * n_samples))
         n_steps = max(least, min(epochs[1] * n_batches, steps[1]), epochs[0] * n_batches)
         return cls(math.ceil(n_steps / n_batches), n_batches)
 

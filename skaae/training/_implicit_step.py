@@ -8,7 +8,8 @@ from torch import Tensor
 from skaae._implicit_model import ImplicitModel
 from skaae.distributed import drawn_in_parts
 from skaae.posteriors import PosteriorSample
-from skaae.training._base_step import BaseStep, adam, descend
+from skaae.training._adam import Adam
+from skaae.training._base_step import BaseStep
 from skaae.training._batches import Batch
 
 # Rows have many more directions than codes have, and a discriminator is soon sure of them.
@@ -50,15 +51,14 @@ class ImplicitStep(BaseStep):
             autocast_dtype=autocast_dtype,
             scoped_randomness=scoped_randomness,
         )
-        self._parameters = [p for p in model.generator.parameters() if p.requires_grad]
-        self.optimizer = adam([model.generator], learning_rate, weight_decay, _BETAS)
+        self.optimizer = Adam([model.generator], learning_rate, weight_decay, _BETAS)
         self._discriminator_optimizers = [
-            adam([discriminator], model.latent.divergence.learning_rate, weight_decay, _BETAS)
+            Adam([discriminator], model.latent.divergence.learning_rate, weight_decay, _BETAS)
             for discriminator in ([] if model.discriminator is None else [model.discriminator])
         ]
 
     @property
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> list[Adam]:
         """Return the generating network's optimiser and that of the discriminator, if any."""
         return [self.optimizer, *self._discriminator_optimizers]
 
@@ -74,7 +74,7 @@ class ImplicitStep(BaseStep):
                     loss = divergence.discriminator_loss(
                         drawn, x, self.model.discriminator, generator=self.generator
                     )
-                descend(self._discriminator_optimizers[0], loss)
+                self._discriminator_optimizers[0].descend(loss)
                 if step == 0:
                     losses["discriminator"] = loss.detach()
             sample = PosteriorSample(self._draw(len(x)))
@@ -86,7 +86,7 @@ class ImplicitStep(BaseStep):
                     discriminator=self.model.discriminator,
                     generator=self.generator,
                 )
-        descend(self.optimizer, loss, self._parameters)
+        self.optimizer.descend(loss)
         return {"divergence": loss.detach(), **losses}
 
     def _draw(self, n_samples: int) -> Tensor:

@@ -14,7 +14,8 @@ from skaae._latent import Latent
 from skaae._model import AutoencoderModel
 from skaae.distributed import drawn_in_parts
 from skaae.losses import ReconstructionLoss
-from skaae.training._base_step import BaseStep, adam, bounded_decay, descend
+from skaae.training._adam import Adam
+from skaae.training._base_step import BaseStep
 from skaae.training._batches import Batch
 from skaae.training._terms import Term, View
 
@@ -87,20 +88,9 @@ class TrainingStep(BaseStep):
         self.terms = tuple(terms)
         parts = [model.encoder, model.decoder, model.posterior_networks]
         parts += [] if model.heads is None else [model.heads]
-        self._parameters = [
-            parameter
-            for part in parts
-            for parameter in part.parameters()
-            if parameter.requires_grad
-        ]
-        self.optimizer = adam(
-            parts,
-            learning_rate,
-            weight_decay,
-            _BETAS,
-        )
+        self.optimizer = Adam(parts, learning_rate, weight_decay, _BETAS)
         self.discriminator_optimizers = {
-            latent.name: adam(
+            latent.name: Adam(
                 [model.discriminators[latent.name]],
                 latent.divergence.learning_rate,
                 weight_decay,
@@ -111,7 +101,7 @@ class TrainingStep(BaseStep):
         }
 
     @property
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> list[Adam]:
         """Return the autoencoder's optimiser and those of the discriminators."""
         return [self.optimizer, *self.discriminator_optimizers.values()]
 
@@ -129,8 +119,7 @@ class TrainingStep(BaseStep):
         for group in self.optimizer.param_groups:
             group["initial_lr"] = learning_rate
         for optimizer in self.optimizers:
-            group = optimizer.param_groups[0]
-            group["weight_decay"] = bounded_decay(weight_decay, group["initial_lr"])
+            optimizer.set_decay(weight_decay)
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate, and the input noise, to `factor` times its initial value.
@@ -170,7 +159,7 @@ class TrainingStep(BaseStep):
             for term in self.terms:
                 losses[term.name] = term(view)
                 objective = objective + term.weight * losses[term.name]
-        descend(self.optimizer, objective, self._parameters)
+        self.optimizer.descend(objective)
         losses |= discriminator
         return {name: value.detach() for name, value in losses.items()}
 
@@ -221,7 +210,7 @@ class TrainingStep(BaseStep):
                         discriminator,
                         generator=self.generator,
                     )
-                descend(self.discriminator_optimizers[latent.name], loss)
+                self.discriminator_optimizers[latent.name].descend(loss)
                 if step == 0:
                     losses[_named("discriminator", latent)] = loss
         return losses

@@ -1,0 +1,95 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from skaae.networks import MLP
+from skaae.training._adam import Adam
+
+BETAS = (0.5, 0.99)
+
+
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.ReLU(), nn.Linear(5, 3)).double()
+
+
+def loss_of(model, step):
+    generator = torch.Generator().manual_seed(step)
+    x = torch.randn(7, 6, generator=generator, dtype=torch.float64)
+    return (model(x) - x[:, :3]).square().mean()
+
+
+def test_steps_are_those_of_the_optimiser_of_pytorch():
+    ours, theirs = network(), network()
+    adam = Adam([ours], 0.01, 0.5, BETAS)
+    matrices = [p for p in theirs.parameters() if p.ndim > 1]
+    vectors = [p for p in theirs.parameters() if p.ndim == 1]
+    reference = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.5}, {"params": vectors, "weight_decay": 0.0}],
+        lr=0.01,
+        betas=BETAS,
+    )
+    for step in range(5):
+        adam.descend(loss_of(ours, step))
+        reference.zero_grad()
+        loss_of(theirs, step).backward()
+        reference.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters()):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-14)
+
+
+def test_a_copy_goes_on_alike():
+    model = network()
+    adam = Adam([model], 0.01, 0.5, BETAS)
+    adam.descend(loss_of(model, 0))
+    again = network()
+    again.load_state_dict(copy.deepcopy(model.state_dict()))
+    copied = Adam([again], 0.01, 0.5, BETAS)
+    copied.load_state_dict(copy.deepcopy(adam.state_dict()))
+    for m, optimizer in ((model, adam), (again, copied)):
+        optimizer.descend(loss_of(m, 1))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+
+
+def test_gradients_may_lie_in_memory_otherwise_than_parameters():
+    """The gradient of a transposed weight is the transpose of one."""
+    weight = torch.arange(6.0).reshape(2, 3)
+    straight, turned = nn.ParameterList([weight.clone()]), nn.ParameterList([weight.clone()])
+    target = torch.tensor([[1.0, -2.0], [0.0, 3.0], [5.0, 1.0]])
+    Adam([straight], 0.1, 0.0, BETAS).descend((straight[0] * target.T.contiguous()).sum())
+    Adam([turned], 0.1, 0.0, BETAS).descend((turned[0].T * target).sum())
+    assert torch.equal(straight[0], turned[0])
+    assert not torch.equal(straight[0], weight)
+
+
+def test_what_the_loss_does_not_depend_on_stays_and_gets_no_gradient():
+    used, unused, other = network(), network(), network()
+    adam = Adam([used, unused], 0.01, 0.5, BETAS)
+    adam.descend(loss_of(used, 0) + loss_of(other, 0))
+    fresh = network()
+    assert all(torch.equal(a, b) for a, b in zip(unused.parameters(), fresh.parameters()))
+    assert all(parameter.grad is None for parameter in other.parameters())
+    assert not torch.equal(used[0].weight, fresh[0].weight)
+
+
+def test_nothing_to_train_is_no_error():
+    frozen = network().requires_grad_(False)
+    Adam([frozen], 0.01, 0.5, BETAS).descend(torch.tensor(1.0))
+
+
+def test_linear_paths_and_biases_do_not_decay():
+    model = MLP((4,))(6, 3)
+    adam = Adam([model], 0.01, 0.5, BETAS)
+    decayed = {id(p) for p in adam.param_groups[0]["params"]}
+    named = {name for name, p in model.named_parameters() if id(p) in decayed}
+    assert named == {n for n, p in model.named_parameters() if p.ndim > 1 and "linear" not in n}
+    assert len(named) == 2
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(0.5, 0.5), (1000.0, 10.0)])
+def test_a_step_takes_a_tenth_of_a_weight_at_most(asked, expected):
+    adam = Adam([network()], 0.01, asked, BETAS)
+    assert [group["weight_decay"] for group in adam.param_groups] == [expected, 0.0]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
+from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
+from skaae.divergences import Divergence
+from skaae.losses import ReconstructionLoss
+from skaae.posteriors import Posterior
+from skaae.training import Neighbors, Term
 
 
 class AdversarialAutoencoder(IncrementalAutoencoder):
@@ -37,6 +45,12 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         The weight w. ``"auto"`` is a constant of the divergence times the reconstruction loss of
         the best constant row, which makes the balance independent of the number of columns;
         with ``"posterior_kl"`` it is 1.
+    neighbors_weight : float, default=0.0
+        Weight of a term that keeps the codes of neighbouring rows together, as t-SNE and UMAP do,
+        times the reconstruction loss of the best constant row. 0 leaves it out; 1 is a good start
+        for a map.
+    n_neighbors : int, default=15
+        Nearest rows, in the networks' units, that count as a row's neighbours.
     posterior : str or Posterior, default="deterministic"
         q(z|x): ``"deterministic"``, ``"gaussian"``, ``"universal"``, ``"hierarchical"`` or an
         object of :mod:`skaae.posteriors`.
@@ -124,6 +138,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     References
     ----------
     A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+    S. Damrich, N. Boehm, F. Hamprecht, D. Kobak, *From t-SNE to UMAP with Contrastive Learning*,
+    2023.
 
     Examples
     --------
@@ -138,6 +154,78 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     >>> aae.sample(5, random_state=0).shape
     (5, 4)
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **IncrementalAutoencoder._parameter_constraints,
+        "neighbors_weight": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        divergence_weight: float | str = "auto",
+        neighbors_weight: float = 0.0,
+        n_neighbors: int = 15,
+        posterior: str | Posterior = "deterministic",
+        reconstruction_loss: str | ReconstructionLoss = "squared_error",
+        hidden_layer_sizes: Sequence[int] = (512, 512),
+        encoder: Any = None,
+        decoder: Any = None,
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        input_noise: float = 0.6,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            n_components,
+            prior=prior,
+            divergence=divergence,
+            divergence_weight=divergence_weight,
+            posterior=posterior,
+            reconstruction_loss=reconstruction_loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            encoder=encoder,
+            decoder=decoder,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            weight_decay=weight_decay,
+            input_noise=input_noise,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.neighbors_weight = neighbors_weight
+        self.n_neighbors = n_neighbors
+
+    def _terms(self, null_loss: float) -> list[Term]:
+        if not self.neighbors_weight:
+            return []
+        return [Neighbors(self.neighbors_weight * null_loss)]
+
+    @property
+    def _neighbors_beside(self) -> int:
+        return self.n_neighbors if self.neighbors_weight else 0
 
     def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train encoder and decoder on the rows of `X`.

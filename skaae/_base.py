@@ -86,6 +86,11 @@ class BaseAdversarialAutoencoder(
     #: Rows with a label in each batch, at the least.
     _least_labeled: ClassVar[int] = 0
 
+    @property
+    def _neighbors_beside(self) -> int:
+        """Of how many nearest neighbours one comes beside each row of a batch; 0 for none."""
+        return 0
+
     def _latents(self, seed: int, frequencies: np.ndarray) -> tuple[Latent, ...]:
         """Return the latents, checked: the code, and the label where it is inferred.
 
@@ -187,6 +192,7 @@ class BaseAdversarialAutoencoder(
             step.generator,
             y=None if labels is None else labels[train],
             least_labeled=self._least_labeled,
+            n_neighbors=self._neighbors_beside,
         )
         measured = (x, labels) if held_out is None else _taken(x, labels, held_out)
         look = None

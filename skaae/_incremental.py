@@ -45,9 +45,11 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
                 weight_decay=self.weight_decay / n_seen,
                 input_noise=self.input_noise,
+                terms=self._terms(null_loss),
             )
             batch_size = resolve_batch_size(self.batch_size, len(x))
-            outcome = one_pass(step, batches_of(x, batch_size, step.generator))
+            batches = batches_of(x, batch_size, step.generator, n_neighbors=self._neighbors_beside)
+            outcome = one_pass(step, batches)
             n_iter = 1 if first else self.n_iter_ + 1
             entry = {**outcome.history[0], "epoch": n_iter}
             self.history_ = [entry] if first else [*self.history_, entry]

@@ -76,6 +76,10 @@ class SparseRows(RowSource):
         """Return the rows at `index`, in its order."""
         return self._rows[index].toarray()
 
+    def as_sparse(self, index: np.ndarray | None) -> Any:
+        """Return the rows at `index`, or all, as they are."""
+        return self._rows if index is None else self._rows[index]
+
 
 class FileRows(RowSource):
     """Rows of a memory map, or of what else has a shape, a dtype and slices of rows (HDF5, Zarr).

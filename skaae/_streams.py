@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy.sparse import diags_array
 from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._scaling import ColumnScaling
-from skaae._sources import RowSource, bounded_block, evenly_spaced
+from skaae._sources import RowSource, SparseRows, bounded_block, evenly_spaced
 
 # Rows that stand for all, where training starts: so many, from so many places of the file.
 _THINNED_ROWS = 10_000
@@ -67,6 +68,12 @@ class StreamedRows:
     def _scaled(self, block: np.ndarray) -> Tensor:
         # float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
         return self.scaling.forward(torch.as_tensor(block)).float()
+
+    def as_sparse(self) -> Any:
+        """Return sparse rows in the networks' units but for a shift: as far from each other."""
+        rows = cast(SparseRows, self.source).as_sparse(self._index)
+        scale = self.scaling.scale.numpy()
+        return rows @ diags_array(1.0 / np.where(scale == 0.0, 1.0, scale))
 
     def subset(self, places: Tensor) -> StreamedRows:
         """Return those of the rows that are at `places`, not read yet."""

@@ -16,7 +16,7 @@ LAYERS = [
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
     ["_streams", "divergences"],
-    ["_latent", "_parameters"],
+    ["_latent", "_neighbors", "_parameters"],
     ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "_warm_start", "training"],
     ["_safety"],

@@ -296,6 +296,16 @@ def test_rows_with_a_label_come_on_top(windows_are_small):
         assert torch.equal(batch.y[extra], (batch.x[extra].flatten() == 600).long())
 
 
+def test_neighbours_are_those_in_the_window(windows_are_small):
+    """A window of a hundred of a thousand numbers has each number's nearest some ten away."""
+    for batch in passes(numbered(1000), n_neighbors=2)[0]:
+        n = batch.n_fair
+        assert (batch.has_neighbors, batch.n_extra) == (True, n)
+        apart = (batch.x[:n] - batch.x[n:]).abs()
+        assert apart.min() > 0
+        assert apart.max() < 100
+
+
 @pytest.mark.parametrize("batch_size", [16, 300])
 @pytest.mark.parametrize("n_rows", [999, 9999])
 def test_no_more_than_a_window_and_a_batch_are_in_memory(windows_are_small, n_rows, batch_size):

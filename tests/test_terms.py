@@ -16,7 +16,7 @@ from skaae.divergences import MMD, MutualInformation
 from skaae.networks import MLP
 from skaae.posteriors import Deterministic
 from skaae.priors import Categorical, Normal
-from skaae.training import Classification, Consistency, HeadDistance
+from skaae.training import Classification, Consistency, HeadDistance, Neighbors
 from skaae.training._terms import View, _distances_to_nearest, _kept_statistics
 
 
@@ -148,3 +148,24 @@ def test_heads_shift_the_code(x):
     code, labels = model.mean_codes(x)
     torch.testing.assert_close(model.code_of(x), code + labels @ model.heads.positions)
     torch.testing.assert_close(model.decode_codes([code, labels]), model.decode(model.code_of(x)))
+
+
+def test_neighbours_are_told_from_the_rest_of_the_batch(x):
+    """Against the formula, a pair at a time; rows drawn for labels between them play no part."""
+    model = make_model()
+    codes = model.encode(x, new_generator(0))[0].codes
+    here = dataclasses.replace(view(model, x), n_neighbors=6)
+    rows, beside = codes[:6].detach(), codes[-6:].detach()
+    q = [[1 / (1 + 100 * float((a - b).square().sum())) for b in beside] for a in rows]
+    q = np.array(q)
+    own = np.diag(q)
+    expected = -np.mean(np.log(own / q.sum(axis=1)) + np.log(own / q.sum(axis=0))) / 2
+    assert Neighbors(1.0)(here).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_codes_that_coincide_have_a_gradient():
+    codes = torch.zeros(8, 2, requires_grad=True)
+    here = dataclasses.replace(view(make_model(), torch.zeros(8, 4)), n_neighbors=4)
+    here.samples[0] = dataclasses.replace(here.samples[0], codes=codes)
+    Neighbors(1.0)(here).backward()
+    assert torch.isfinite(codes.grad).all()

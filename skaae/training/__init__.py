@@ -7,7 +7,7 @@ from skaae.training._initialization import start_at_principal_components
 from skaae.training._loop import Budget, EarlyStopping, Outcome, run
 from skaae.training._progress import progress
 from skaae.training._step import TrainingStep
-from skaae.training._terms import Classification, Consistency, HeadDistance, Term
+from skaae.training._terms import Classification, Consistency, HeadDistance, Neighbors, Term
 
 __all__ = [
     "Batch",
@@ -17,6 +17,7 @@ __all__ = [
     "EarlyStopping",
     "HeadDistance",
     "ImplicitStep",
+    "Neighbors",
     "Outcome",
     "ResidentBatches",
     "StreamedBatches",

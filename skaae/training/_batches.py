@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skaae._neighbors import nearest_neighbors, neighbors_of
 from skaae._streams import StreamedRows, thinned
 from skaae.distributed import check_same_rows, current_ranks, own_part
 
@@ -29,12 +30,16 @@ class Batch:
     y : Tensor of shape (n_rows,) or None
         Integer classes; -1 where there is no label.
     n_extra : int
-        Rows at the end that were drawn for their labels, on top of a fair draw of all rows.
+        Rows at the end that were drawn for their labels or beside others, on top of a fair draw of
+        all rows.
+    has_neighbors : bool
+        Whether the last rows are neighbours of the first, as many and in their order.
     """
 
     x: Tensor
     y: Tensor | None = None
     n_extra: int = 0
+    has_neighbors: bool = False
 
     @property
     def n_fair(self) -> int:
@@ -62,6 +67,8 @@ class ResidentBatches:
         Where fewer rows of a batch than this are expected to have a label, labelled ones are drawn
         on top, with replacement, but no more than a batch has rows: 100 labels among 60,000 rows
         would otherwise be met once in a while only.
+    n_neighbors : int, default=0
+        Beside each row of a batch comes one of so many nearest neighbours, drawn at random.
     """
 
     def __init__(
@@ -72,8 +79,11 @@ class ResidentBatches:
         *,
         y: Tensor | None = None,
         least_labeled: int = 0,
+        n_neighbors: int = 0,
     ) -> None:
         self.rows = rows
+        self.n_neighbors = min(n_neighbors, len(rows) - 1)
+        self._neighbors = self._graph() if self.n_neighbors else None
         self.generator = generator
         self.y = y
         # Each process that trains along takes as many rows of a batch as the others.
@@ -95,12 +105,27 @@ class ResidentBatches:
         device = self.rows.device
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
         for index in order[: self.n_batches * self.batch_size].split(self.batch_size):
-            index, n_extra = own_part(index), 0
+            fair = index = own_part(index)
             if self.n_extra:
-                drawn = self._drawn_for_labels()
-                index, n_extra = torch.cat([index, self._labeled[drawn]]), len(drawn)
+                index = torch.cat([index, self._labeled[self._drawn_for_labels()]])
+            if self._neighbors is not None:
+                index = torch.cat([index, self._drawn_neighbors(self._neighbors[fair])])
             y = None if self.y is None else self.y[index]
-            yield Batch(self.rows[index], y, n_extra)
+            yield Batch(self.rows[index], y, len(index) - len(fair), bool(self.n_neighbors))
+
+    def _graph(self) -> Tensor | None:
+        """Return the places of each row's neighbours, shape (n_samples, n_neighbors)."""
+        return neighbors_of(self.rows, self.n_neighbors)
+
+    def _drawn_neighbors(self, neighbors: Tensor) -> Tensor:
+        """Return one of each row's neighbours, drawn at random."""
+        drawn = torch.randint(
+            neighbors.shape[1],
+            (self.batch_size,),
+            generator=self.generator,
+            device=neighbors.device,
+        )
+        return neighbors.gather(1, own_part(drawn)[:, None]).flatten()
 
     def _drawn_for_labels(self) -> Tensor:
         device = self.rows.device
@@ -112,8 +137,9 @@ class ResidentBatches:
 class StreamedBatches(ResidentBatches):
     """Random batches of rows of a file, which is read ahead while the step runs.
 
-    Rows come in windows, each of runs of neighbours from all over the file, and are mixed within
-    their window: reading single rows in a random order would wait for the disk at each.
+    Rows come in windows, each of runs of rows from all over the file, and are mixed within their
+    window, where their neighbours are sought too: reading single rows in a random order would wait
+    for the disk at each.
     """
 
     @cached_property
@@ -137,25 +163,34 @@ class StreamedBatches(ResidentBatches):
             order = torch.randperm(len(x), generator=self.generator, device=device)
             n_here = min(len(x) // self.batch_size, n_left)
             n_left -= n_here
+            near = nearest_neighbors(x, self.n_neighbors) if self.n_neighbors else None
             for part in map(own_part, order[: n_here * self.batch_size].split(self.batch_size)):
-                yield self._batch(x[part], index[part])
+                beside = part[:0] if near is None else self._drawn_neighbors(near[part])
+                yield self._batch(x, index, part, beside)
             if not n_left:
                 return
             rest = order[n_here * self.batch_size :]
             left_x, left_index = x[rest], index[rest]
 
-    def _batch(self, x: Tensor, index: Tensor) -> Batch:
-        n_extra = 0
+    def _batch(self, x: Tensor, index: Tensor, part: Tensor, beside: Tensor) -> Batch:
+        """Return rows of a window, rows drawn for their labels, and rows of the window again."""
+        rows, places = [x[part]], [index[part]]
         if self.n_extra:
             drawn = self._drawn_for_labels()
-            n_extra = len(drawn)
-            extra = (
-                self.rows[self._labeled[drawn]]
-                if self._labeled_x is None
-                else (self._labeled_x[drawn])
-            )
-            x, index = torch.cat([x, extra]), torch.cat([index, self._labeled[drawn]])
-        return Batch(x, None if self.y is None else self.y[index], n_extra)
+            labeled = self._labeled[drawn]
+            few = self._labeled_x
+            rows.append(self.rows[labeled] if few is None else few[drawn])
+            places.append(labeled)
+        if self.n_neighbors:
+            rows.append(x[beside])
+            places.append(index[beside])
+        x, index = torch.cat(rows), torch.cat(places)
+        y = None if self.y is None else self.y[index]
+        return Batch(x, y, len(x) - len(part), bool(self.n_neighbors))
+
+    def _graph(self) -> Tensor | None:
+        """Return None: each window has neighbours of its own."""
+        return None
 
 
 def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read]:
@@ -169,9 +204,9 @@ def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read
 
 
 def batches_of(
-    rows: Tensor | StreamedRows, batch_size: int, generator: torch.Generator, **labels: Any
+    rows: Tensor | StreamedRows, batch_size: int, generator: torch.Generator, **beside: Any
 ) -> ResidentBatches:
-    """Return the batches that suit where the rows lie; `labels` as for ResidentBatches.
+    """Return the batches that suit where the rows lie; `beside` as for ResidentBatches.
 
     Raises
     ------
@@ -179,7 +214,7 @@ def batches_of(
         If processes that train together have different rows, or too few.
     """
     if current_ranks().size > 1:
-        check_same_rows(thinned(rows), len(rows), labels.get("y"))
+        check_same_rows(thinned(rows), len(rows), beside.get("y"))
     if isinstance(rows, StreamedRows) and rows.source.in_runs:
-        return StreamedBatches(rows, batch_size, generator, **labels)
-    return ResidentBatches(rows, batch_size, generator, **labels)
+        return StreamedBatches(rows, batch_size, generator, **beside)
+    return ResidentBatches(rows, batch_size, generator, **beside)

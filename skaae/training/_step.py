@@ -112,9 +112,11 @@ class TrainingStep(BaseStep):
         learning_rate: float,
         weight_decay: float,
         input_noise: float,
+        terms: Sequence[Term],
     ) -> None:
         """Set what training may go on with from here, the optimisers' moments kept."""
         self.divergence_weights = divergence_weights
+        self.terms = tuple(terms)
         self.input_noise = input_noise
         for group in self.optimizer.param_groups:
             group["initial_lr"] = learning_rate
@@ -155,7 +157,16 @@ class TrainingStep(BaseStep):
             ):
                 losses[_named("regularization", latent)] = value
                 objective = objective + weight * value
-            view = View(self.model, noisy, x, encoded, batch.y, self.generator, self._autocast)
+            view = View(
+                self.model,
+                noisy,
+                x,
+                encoded,
+                batch.y,
+                self.generator,
+                self._autocast,
+                n_fair if batch.has_neighbors else 0,
+            )
             for term in self.terms:
                 losses[term.name] = term(view)
                 objective = objective + term.weight * losses[term.name]

@@ -34,6 +34,8 @@ class View:
     generator : torch.Generator
     autocast : callable
         ``with autocast(device_type)``: the precision of the networks.
+    n_neighbors : int
+        Rows at the end that are neighbours of as many at the start.
     """
 
     model: AutoencoderModel
@@ -43,6 +45,7 @@ class View:
     y: Tensor | None
     generator: torch.Generator
     autocast: Callable[[str], AbstractContextManager]
+    n_neighbors: int = 0
 
     @property
     def label_logits(self) -> Tensor:
@@ -163,6 +166,41 @@ def _distances_to_nearest(x: Tensor) -> Tensor:
     distances = distances.masked_fill(distances < 1e-2 * distances.mean(), torch.inf)
     nearest = distances.min(dim=1, keepdim=True).values
     return torch.where(nearest.isfinite(), nearest, 0.0)
+
+
+# The map spreads over so many of the distances at which neighbours feel each other.
+_NEIGHBOR_SCALE = 10.0
+
+
+class Neighbors(Term):
+    r"""Codes of neighbouring rows are nearer to each other than to the rest of the batch.
+
+    .. math:: -E \log \frac{q(z_i, z_{n(i)})}{\sum_j q(z_i, z_{n(j)})}, \qquad
+        q(z, z') = \frac{1}{1 + s^2 |z - z'|^2},
+
+    and the same from the neighbours' side, for rows i of the batch and a neighbour n(i) of each;
+    z is in standard deviations of the prior, and s is 10. It is a contrastive estimate of t-SNE's
+    objective.
+
+    References
+    ----------
+    S. Damrich, N. Boehm, F. Hamprecht, D. Kobak, *From t-SNE to UMAP with Contrastive Learning*,
+    2023.
+    T. Sainburg, L. McInnes, T. Gentner, *Parametric UMAP Embeddings for Representation and
+    Semisupervised Learning*, 2021.
+    """
+
+    name = "neighbors"
+
+    def __call__(self, view: View) -> Tensor:
+        """Return the cross-entropy in nats."""
+        codes = view.samples[0].codes.float()
+        rows, beside = codes[: view.n_neighbors], codes[-view.n_neighbors :]
+        lengths = rows.square().sum(dim=1)[:, None] + beside.square().sum(dim=1)
+        squared = (lengths - 2.0 * rows @ beside.T).clamp_min(0.0)
+        log_q = -torch.log1p(_NEIGHBOR_SCALE**2 * squared)
+        own = torch.arange(len(rows), device=log_q.device)
+        return 0.5 * (functional.cross_entropy(log_q, own) + functional.cross_entropy(log_q.T, own))
 
 
 class HeadDistance(Term):

@@ -146,9 +146,10 @@ def data_parallel(backend: str | None = None) -> Iterator[None]:
     threads or processes that are started inside the block.
 
     What looks at a batch as a whole sees a process's own part of it: ``mmd``,
-    ``sliced_wasserstein`` and ``mutual_information``, normalisation over the batch, the mean over
-    rows with a label. The rows' noise and draws from the prior are those of the whole batch; what
-    else is drawn (a posterior's noise, dropout, places on a critic's lines) is drawn alike by all.
+    ``sliced_wasserstein`` and ``mutual_information``, normalisation over the batch, neighbours told
+    from the rest of it, the mean over rows with a label. The rows' noise and draws from the prior
+    are those of the whole batch; what else is drawn (a posterior's noise, dropout, places on a
+    critic's lines) is drawn alike by all.
     Such fits end elsewhere than one process does, as a fit of another seed would.
 
     Every process prints and warns for itself, and ``torchrun`` gives each one thread unless

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.nn import functional
 
-from skaae._device import resolve_precision
 from skaae._streams import StreamedRows
 
-_BLOCK = 512
-# The nearest rows are among the chunks of rows that hold a nearest one.
+# Bytes of the products that are looked at together.
+_BLOCK_BYTES = 2**26
+# The nearest rows are in the chunks of rows whose nearest are nearest.
 _CHUNK = 32
-# Candidates per neighbour that products in few digits find, of which exact distances choose.
-_CANDIDATES = 2
 
 
 @torch.no_grad()
@@ -23,9 +23,8 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
 
     .. math:: \arg\min_j |x_i - x_j|^2 = \arg\max_j \; x_i \cdot x_j - |x_j|^2 / 2
 
-    Every row is compared with every other, by a block of matrix products at a time. Candidates
-    come from products in bfloat16 where the hardware has them, and are put in order by exact
-    distances.
+    Every row is compared with every other, by a block of matrix products at a time. Products of
+    fewer digits than the rows have are no help: rows of one tight cluster come out equally near.
 
     Parameters
     ----------
@@ -37,35 +36,32 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     -------
     places : Tensor of shape (n_samples, n_neighbors), int64
     """
-    n, n_columns = x.shape
+    n = len(x)
+    n_filled = math.ceil(n / _CHUNK) * _CHUNK
     x = x - x.mean(dim=0)
-    n_padded = -(-n // _CHUNK) * _CHUNK
-    low = resolve_precision("auto", x.device, n * n_columns) or x.dtype
-    # A further column carries -|x_j|^2 / 2 into the product. Rows that fill the last chunk are far.
-    beside = torch.full((n_padded, 1), -torch.inf, dtype=x.dtype, device=x.device)
-    beside[:n] = -0.5 * x.square().sum(dim=1, keepdim=True)
-    others = functional.pad(x, (0, 0, 0, n_padded - n)).to(low)
-    n_candidates = min(n - 1, n_neighbors * _CANDIDATES if low != x.dtype else n_neighbors)
-    n_chunks = min(n_candidates + 1, n_padded // _CHUNK)
+    shift = torch.full((n_filled,), torch.inf, dtype=x.dtype, device=x.device)
+    shift[:n] = 0.5 * x.square().sum(dim=1)
+    # What fills the last chunk is infinitely far.
+    others = functional.pad(x, (0, 0, 0, n_filled - n))
+    n_chunks = min(n_neighbors, n_filled // _CHUNK)
     within = torch.arange(_CHUNK, device=x.device)
     found = torch.empty(n, n_neighbors, dtype=torch.int64, device=x.device)
-    for start in range(0, n, _BLOCK):
-        rows = torch.arange(start, min(start + _BLOCK, n), device=x.device)
-        near = (others[rows] @ others.T).to(x.dtype) + beside.T
-        near[torch.arange(len(rows), device=x.device), rows] = -torch.inf
-        chunked = near.view(len(rows), -1, _CHUNK)
-        chunks = chunked.amax(dim=2).topk(n_chunks, dim=1, sorted=False).indices
+    for rows in torch.arange(n, device=x.device).split(max(1, _BLOCK_BYTES // (4 * n_filled))):
+        near = (others[rows] @ others.T).sub_(shift)
+        near[rows - rows[0], rows] = -torch.inf
+        nearest_of_chunks = near.view(len(rows), -1, _CHUNK).amax(dim=2)
+        chunks = nearest_of_chunks.topk(n_chunks, dim=1, sorted=False).indices
         places = (chunks[:, :, None] * _CHUNK + within).flatten(1)
-        best = near.gather(1, places).topk(n_candidates, dim=1).indices
-        candidates = places.gather(1, best)
-        exact = (x[candidates] @ x[rows, :, None]).squeeze(2) + beside[candidates].squeeze(2)
-        order = exact.topk(n_neighbors, dim=1).indices
-        found[rows] = candidates.gather(1, order)
+        best = near.gather(1, places).topk(n_neighbors, dim=1).indices
+        found[rows] = places.gather(1, best)
     return found
 
 
 def neighbors_of(rows: Tensor | StreamedRows, n_neighbors: int) -> Tensor:
-    """Return the places of each row's nearest other rows; sparse rows stay sparse."""
+    """Return the places of each row's nearest other rows.
+
+    Sparse rows stay sparse, and are compared by scikit-learn on the CPU.
+    """
     if isinstance(rows, Tensor):
         return nearest_neighbors(rows, n_neighbors)
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(rows.as_sparse())

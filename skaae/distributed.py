@@ -34,15 +34,16 @@ class Ranks:
         """Return this process's rows of a batch, of which each process has `n_rows`."""
         return slice(self.rank * n_rows, (self.rank + 1) * n_rows)
 
-    def average(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by its mean over the processes, in one exchange."""
-        if self.size == 1 or not (tensors := list(tensors)):
-            return
+    def average(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        """Return the mean of each tensor over the processes, in one exchange."""
+        tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return tensors
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         torch_distributed.all_reduce(flat)
         flat /= self.size
-        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
-            tensor.copy_(mean.view_as(tensor))
+        means = flat.split([tensor.numel() for tensor in tensors])
+        return [mean.view_as(tensor) for tensor, mean in zip(tensors, means)]
 
     def start_alike(self, step: Any) -> None:
         """Let every process go on from where the first one stands."""
@@ -62,7 +63,9 @@ class Ranks:
         """
         if self.size == 1:
             return
-        self.average(b for b in model.buffers() if b.is_floating_point())
+        buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+        for buffer, mean in zip(buffers, self.average(buffers)):
+            buffer.copy_(mean)
         parameters = [parameter.detach() for parameter in model.parameters()]
         flat = torch.cat([parameter.flatten() for parameter in parameters])
         torch_distributed.broadcast(flat, src=0)

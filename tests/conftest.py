@@ -102,3 +102,9 @@ def counts():
 def blocks_are_small(monkeypatch):
     """Read at most ten rows of twelve columns of float64 at once."""
     monkeypatch.setattr("skaae._sources._BLOCK_BYTES", 10 * 12 * 8)
+
+
+@pytest.fixture
+def every_file_is_large(monkeypatch):
+    monkeypatch.setattr("skaae._sources._LARGEST_READ_AT_ONCE", 0)
+    monkeypatch.setattr("skaae._sources._FEWEST_COLUMNS_TO_STREAM", 1)

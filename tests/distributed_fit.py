@@ -49,6 +49,7 @@ def alike():
         "gaussian posterior": (autoencoder(posterior="gaussian"), None),
         "wasserstein": (autoencoder(divergence="wasserstein"), None),
         "mmd": (autoencoder(divergence="mmd"), None),
+        "neighbours": (autoencoder(neighbors_weight=1.0), None),
         "labels": (AdversarialAutoencoderClassifier(2, random_state=0, **few), y),
         "no encoder": (ImplicitGenerativeModel(2, random_state=0, **few), None),
     }

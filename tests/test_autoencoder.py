@@ -1,5 +1,6 @@
 """What a user of AdversarialAutoencoder relies on."""
 
+import inspect
 import pickle
 import warnings
 
@@ -16,6 +17,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from skaae import AdversarialAutoencoder
+from skaae._parameters import AutoencoderParameters
 from skaae.divergences import DIVERGENCES, MMD, JensenShannon
 from skaae.losses import LOSSES
 from skaae.metrics import reconstruction_error
@@ -313,3 +315,14 @@ def test_mnist_is_reconstructed_far_better_than_by_pca(mnist, device):
     assert reconstruction_error(model, X_test) < 0.75 * reconstruction_error(pca, X_test)
     assert model.prior_match_.held_out
     assert model.prior_match_.ratio < 3.0
+
+
+def test_shared_parameters_have_the_shared_defaults():
+    ours, shared = (
+        inspect.signature(kind.__init__).parameters
+        for kind in (AdversarialAutoencoder, AutoencoderParameters)
+    )
+    assert {name: ours[name].default for name in shared} == {
+        name: parameter.default for name, parameter in shared.items()
+    }
+    assert set(ours) - set(shared) == {"neighbors_weight", "n_neighbors"}

@@ -3,14 +3,17 @@ import pytest
 import torch
 from estimator_cases import SHORT, short_fits_may_warn
 from scipy.sparse import csr_array
-from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
+from source_cases import SlicesOnly
 
 from skaae import AdversarialAutoencoder
+from skaae._device import new_generator
 from skaae._neighbors import nearest_neighbors, neighbors_of
 from skaae._rows import rows_in_units
 from skaae._scaling import ColumnScaling
-from skaae._sources import SparseRows
+from skaae._sources import FileRows, SparseRows
+from skaae._streams import StreamedRows
+from skaae.distributed import _RANKS, Ranks
 from skaae.training import batches_of
 
 
@@ -30,13 +33,14 @@ def test_the_nearest_are_those_of_scikit_learn(n):
     np.testing.assert_array_equal(found, reference(x.numpy(), 15))
 
 
-def test_few_digits_find_the_nearest_too(monkeypatch):
-    """Candidates of bfloat16 products, put in order by exact distances."""
-    x = torch.as_tensor(load_digits().data[:600], dtype=torch.float32) + 0.1 * scattered(600, 64)
-    monkeypatch.setattr("skaae._neighbors.resolve_precision", lambda *args: torch.bfloat16)
-    found = nearest_neighbors(x, 10).numpy()
-    expected = reference(x.numpy(), 10)
-    shared = [len(set(a) & set(b)) / 10 for a, b in zip(found, expected)]
+@pytest.mark.parametrize("spread", [1.0, 0.03])
+def test_blocks_find_what_lies_in_tight_clusters(monkeypatch, spread):
+    """Far from the middle, products of few digits would call all rows of a cluster equally near."""
+    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 7 * 4 * 512)
+    centres = 4.0 * scattered(4, 50, seed=1)
+    x = centres.repeat_interleave(125, dim=0) + spread * scattered(500, 50)
+    found, expected = nearest_neighbors(x, 15).numpy(), reference(x.double().numpy(), 15)
+    shared = [len(set(a) & set(b)) / 15 for a, b in zip(found, expected)]
     assert np.mean(shared) > 0.99
 
 
@@ -58,34 +62,97 @@ def test_sparse_rows_have_the_neighbours_of_dense_ones():
 
 
 def batches(rows, **kwargs):
-    return batches_of(rows, 20, torch.Generator().manual_seed(0), n_neighbors=3, **kwargs)
+    return batches_of(rows, 20, new_generator(0), n_neighbors=3, **kwargs)
+
+
+def places_of(batch, x):
+    """Return where a batch's rows stand among `x`."""
+    place = {tuple(row.tolist()): k for k, row in enumerate(x)}
+    return [place[tuple(row.tolist())] for row in batch.x]
 
 
 def test_beside_each_row_of_a_batch_comes_a_neighbour():
     x = scattered(60)
     expected = reference(x.numpy(), 3)
-    place = {tuple(row.tolist()): k for k, row in enumerate(x)}
     drawn = set()
     for batch in batches(x):
-        assert (batch.has_neighbors, batch.n_fair, batch.n_extra) == (True, 20, 20)
-        pairs = [
-            (place[tuple(a.tolist())], place[tuple(b.tolist())])
-            for a, b in zip(batch.x[:20], batch.x[20:])
-        ]
+        assert (batch.n_pairs, batch.n_fair, batch.n_extra) == (20, 20, 20)
+        places = places_of(batch, x)
+        pairs = list(zip(places[:20], places[20:]))
         assert all(b in expected[a] for a, b in pairs)
         drawn |= {list(expected[a]).index(b) for a, b in pairs}
     assert drawn == {0, 1, 2}
 
 
-def test_neighbours_come_after_rows_drawn_for_labels():
+def in_a_file(x):
+    rows = FileRows(SlicesOnly(x.numpy()))
+    return StreamedRows(rows, ColumnScaling.identity(x.shape[1]), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("rows", [lambda x: x, in_a_file], ids=["resident", "file"])
+def test_neighbours_come_after_rows_drawn_for_labels(rows):
+    x = scattered(60)
+    expected = reference(x.numpy(), 3)
     y = torch.full((60,), -1)
     y[:4] = torch.arange(4)
-    for batch in batches(scattered(60), y=y, least_labeled=8):
-        assert batch.n_fair == 20
-        n_labeled = batch.n_extra - 20
-        assert n_labeled > 0
-        assert (batch.y[20 : 20 + n_labeled] >= 0).all()
-        assert len(batch.y) == len(batch.x)
+    for batch in batches(rows(x), y=y, least_labeled=8):
+        assert (batch.n_pairs, batch.n_fair) == (20, 20)
+        assert batch.n_extra > 20
+        places = places_of(batch, x)
+        assert set(places[20:-20]) <= {0, 1, 2, 3}
+        assert all(b in expected[a] for a, b in zip(places[:20], places[-20:]))
+        assert batch.y.tolist() == y[places].tolist()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_each_process_pairs_its_own_part_of_a_batch(rank, monkeypatch):
+    x = scattered(60)
+    expected = reference(x.numpy(), 3)
+    monkeypatch.setattr("skaae.training._batches.check_same_rows", lambda *args: None)
+    whole = [places_of(batch, x) for batch in batches(x)]
+    token = _RANKS.set(Ranks(rank, 2))
+    try:
+        parts = [places_of(batch, x) for batch in batches(x)]
+    finally:
+        _RANKS.reset(token)
+    for own, both in zip(parts, whole, strict=True):
+        part = slice(10 * rank, 10 * (rank + 1))
+        assert own[:10] == both[:20][part]
+        assert own[10:] == both[20:][part]
+        assert all(b in expected[a] for a, b in zip(own[:10], own[10:]))
+
+
+@pytest.mark.parametrize("n_neighbors", [3, 80])
+def test_windows_may_have_few_rows(windows_of_thirty_rows, n_neighbors):
+    x = scattered(200)
+    rows = in_a_file(x)
+    for batch_size in (10, 50):
+        found = list(batches_of(rows, batch_size, new_generator(0), n_neighbors=n_neighbors))
+        assert len(found) == 200 // batch_size
+        assert {batch.n_pairs for batch in found} == {batch_size}
+
+
+@pytest.fixture
+def windows_of_thirty_rows(monkeypatch):
+    monkeypatch.setattr("skaae._sources._BLOCK_BYTES", 30 * 6 * 4)
+    monkeypatch.setattr("skaae._streams._RUNS_IN_A_WINDOW", 10)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize("container", [csr_array, SlicesOnly])
+def test_fits_to_sparse_rows_and_files_keep_neighbours_together(container, every_file_is_large):
+    X = np.random.default_rng(0).poisson(0.7, size=(150, 12)).astype(np.float64)
+    model = AdversarialAutoencoder(2, neighbors_weight=1.0, n_neighbors=5, **SHORT)
+    model.fit(container(X))
+    assert 0 < model.history_[-1]["neighbors"] < model.history_[0]["neighbors"]
+
+
+@short_fits_may_warn
+def test_one_row_alone_has_no_neighbour():
+    X = scattered(60).numpy()
+    model = AdversarialAutoencoder(neighbors_weight=1.0, n_neighbors=3, **SHORT).partial_fit(X)
+    model.partial_fit(X[:1])
+    assert model.history_[-1]["neighbors"] == 0.0
 
 
 @short_fits_may_warn

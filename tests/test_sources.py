@@ -19,12 +19,6 @@ from skaae.training import StreamedBatches
 pytestmark = short_fits_may_warn
 
 
-@pytest.fixture
-def every_file_is_large(monkeypatch):
-    monkeypatch.setattr("skaae._sources._LARGEST_READ_AT_ONCE", 0)
-    monkeypatch.setattr("skaae._sources._FEWEST_COLUMNS_TO_STREAM", 1)
-
-
 def memmap(folder, rows, name="rows"):
     target = np.memmap(folder / name, rows.dtype, "w+", shape=rows.shape)
     target[:] = rows
@@ -300,7 +294,7 @@ def test_neighbours_are_those_in_the_window(windows_are_small):
     """A window of a hundred of a thousand numbers has each number's nearest some ten away."""
     for batch in passes(numbered(1000), n_neighbors=2)[0]:
         n = batch.n_fair
-        assert (batch.has_neighbors, batch.n_extra) == (True, n)
+        assert (batch.n_pairs, batch.n_extra) == (n, n)
         apart = (batch.x[:n] - batch.x[n:]).abs()
         assert apart.min() > 0
         assert apart.max() < 100

@@ -154,7 +154,7 @@ def test_neighbours_are_told_from_the_rest_of_the_batch(x):
     """Against the formula, a pair at a time; rows drawn for labels between them play no part."""
     model = make_model()
     codes = model.encode(x, new_generator(0))[0].codes
-    here = dataclasses.replace(view(model, x), n_neighbors=6)
+    here = dataclasses.replace(view(model, x), n_pairs=6)
     rows, beside = codes[:6].detach(), codes[-6:].detach()
     q = [[1 / (1 + 100 * float((a - b).square().sum())) for b in beside] for a in rows]
     q = np.array(q)
@@ -165,7 +165,7 @@ def test_neighbours_are_told_from_the_rest_of_the_batch(x):
 
 def test_codes_that_coincide_have_a_gradient():
     codes = torch.zeros(8, 2, requires_grad=True)
-    here = dataclasses.replace(view(make_model(), torch.zeros(8, 4)), n_neighbors=4)
+    here = dataclasses.replace(view(make_model(), torch.zeros(8, 4)), n_pairs=4)
     here.samples[0] = dataclasses.replace(here.samples[0], codes=codes)
     Neighbors(1.0)(here).backward()
     assert torch.isfinite(codes.grad).all()

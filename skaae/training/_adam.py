@@ -69,21 +69,22 @@ class Adam(torch.optim.AdamW):
     def descend(self, loss: Tensor) -> None:
         """Move the parameters against the gradient of `loss`, averaged over the processes.
 
-        Other tensors that `loss` depends on get no gradients.
+        Other tensors that `loss` depends on get no gradients, and no parameter keeps one: hooks
+        that wait for ``.grad`` are not called.
         """
         parameters = [p for group in self.param_groups for p in group["params"]]
         if not parameters:
             return
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        moved = [p for p, gradient in zip(parameters, found) if gradient is not None]
+        means = current_ranks().average(gradient for gradient in found if gradient is not None)
         # The kernel walks through memory, so a gradient has to lie there as its parameter does.
         gradients: dict[Tensor, Tensor] = {
             parameter: gradient
             if gradient.stride() == parameter.stride()
             else torch.empty_like(parameter).copy_(gradient)
-            for parameter, gradient in zip(parameters, found)
-            if gradient is not None
+            for parameter, gradient in zip(moved, means)
         }
-        current_ranks().average(gradients.values())
         for group in self.param_groups:
             self._move([p for p in group["params"] if p in gradients], group, gradients)
 

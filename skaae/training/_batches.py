@@ -17,6 +17,8 @@ from skaae._streams import StreamedRows, thinned
 from skaae.distributed import check_same_rows, current_ranks, own_part
 
 _MOST_LABELED_ROWS_IN_MEMORY = 10_000
+# All of them with all of them, in each pass.
+_COMPARED_ROWS = 8192
 _Read = TypeVar("_Read")
 
 
@@ -32,14 +34,14 @@ class Batch:
     n_extra : int
         Rows at the end that were drawn for their labels or beside others, on top of a fair draw of
         all rows.
-    has_neighbors : bool
-        Whether the last rows are neighbours of the first, as many and in their order.
+    n_pairs : int
+        Rows at the end that are neighbours of as many rows at the start, in their order.
     """
 
     x: Tensor
     y: Tensor | None = None
     n_extra: int = 0
-    has_neighbors: bool = False
+    n_pairs: int = 0
 
     @property
     def n_fair(self) -> int:
@@ -105,13 +107,16 @@ class ResidentBatches:
         device = self.rows.device
         order = torch.randperm(len(self.rows), generator=self.generator, device=device)
         for index in order[: self.n_batches * self.batch_size].split(self.batch_size):
-            fair = index = own_part(index)
+            fair = own_part(index)
+            parts = [fair]
             if self.n_extra:
-                index = torch.cat([index, self._labeled[self._drawn_for_labels()]])
+                parts.append(self._labeled[self._drawn_for_labels()])
             if self._neighbors is not None:
-                index = torch.cat([index, self._drawn_neighbors(self._neighbors[fair])])
+                parts.append(self._drawn_neighbors(self._neighbors[fair]))
+            index = torch.cat(parts)
             y = None if self.y is None else self.y[index]
-            yield Batch(self.rows[index], y, len(index) - len(fair), bool(self.n_neighbors))
+            n_pairs = 0 if self._neighbors is None else len(fair)
+            yield Batch(self.rows[index], y, len(index) - len(fair), n_pairs)
 
     def _graph(self) -> Tensor | None:
         """Return the places of each row's neighbours, shape (n_samples, n_neighbors)."""
@@ -163,10 +168,13 @@ class StreamedBatches(ResidentBatches):
             order = torch.randperm(len(x), generator=self.generator, device=device)
             n_here = min(len(x) // self.batch_size, n_left)
             n_left -= n_here
-            near = nearest_neighbors(x, self.n_neighbors) if self.n_neighbors else None
-            for part in map(own_part, order[: n_here * self.batch_size].split(self.batch_size)):
-                beside = part[:0] if near is None else self._drawn_neighbors(near[part])
-                yield self._batch(x, index, part, beside)
+            for section in order[: n_here * self.batch_size].split(self._section):
+                here = x[section]
+                near = self._near(here)
+                places = torch.arange(len(here), device=device)
+                for part in map(own_part, places.split(self.batch_size)):
+                    beside = part[:0] if near is None else self._drawn_neighbors(near[part])
+                    yield self._batch(here, index[section], part, beside)
             if not n_left:
                 return
             rest = order[n_here * self.batch_size :]
@@ -181,16 +189,24 @@ class StreamedBatches(ResidentBatches):
             few = self._labeled_x
             rows.append(self.rows[labeled] if few is None else few[drawn])
             places.append(labeled)
-        if self.n_neighbors:
-            rows.append(x[beside])
-            places.append(index[beside])
+        rows.append(x[beside])
+        places.append(index[beside])
         x, index = torch.cat(rows), torch.cat(places)
         y = None if self.y is None else self.y[index]
-        return Batch(x, y, len(x) - len(part), bool(self.n_neighbors))
+        return Batch(x, y, len(x) - len(part), len(beside))
 
     def _graph(self) -> Tensor | None:
-        """Return None: each window has neighbours of its own."""
+        """Return None: each section of a window has neighbours of its own."""
         return None
+
+    @property
+    def _section(self) -> int:
+        """Rows of a window among which neighbours are sought: whole batches."""
+        return max(1, _COMPARED_ROWS // self.batch_size) * self.batch_size
+
+    def _near(self, x: Tensor) -> Tensor | None:
+        n_neighbors = min(self.n_neighbors, len(x) - 1)
+        return nearest_neighbors(x, n_neighbors) if n_neighbors else None
 
 
 def _ahead(read: Callable[[Any], _Read], items: Sequence[Any]) -> Iterator[_Read]:

@@ -228,7 +228,8 @@ def _one_epoch(
         for name, value in watched(step, batch).items():
             totals[name] = totals[name] + value if name in totals else value
         n_batches += 1
-    current_ranks().average(totals.values())
+    means = current_ranks().average(totals.values())
+    totals = dict(zip(totals, means))
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
 
 

@@ -165,7 +165,7 @@ class TrainingStep(BaseStep):
                 batch.y,
                 self.generator,
                 self._autocast,
-                n_fair if batch.has_neighbors else 0,
+                batch.n_pairs,
             )
             for term in self.terms:
                 losses[term.name] = term(view)

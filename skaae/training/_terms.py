@@ -34,7 +34,7 @@ class View:
     generator : torch.Generator
     autocast : callable
         ``with autocast(device_type)``: the precision of the networks.
-    n_neighbors : int
+    n_pairs : int
         Rows at the end that are neighbours of as many at the start.
     """
 
@@ -45,7 +45,7 @@ class View:
     y: Tensor | None
     generator: torch.Generator
     autocast: Callable[[str], AbstractContextManager]
-    n_neighbors: int = 0
+    n_pairs: int = 0
 
     @property
     def label_logits(self) -> Tensor:
@@ -193,9 +193,11 @@ class Neighbors(Term):
     name = "neighbors"
 
     def __call__(self, view: View) -> Tensor:
-        """Return the cross-entropy in nats."""
+        """Return the cross-entropy in nats; 0 where no row has a neighbour."""
         codes = view.samples[0].codes.float()
-        rows, beside = codes[: view.n_neighbors], codes[-view.n_neighbors :]
+        if not view.n_pairs:
+            return codes.new_zeros(())
+        rows, beside = codes[: view.n_pairs], codes[-view.n_pairs :]
         lengths = rows.square().sum(dim=1)[:, None] + beside.square().sum(dim=1)
         squared = (lengths - 2.0 * rows @ beside.T).clamp_min(0.0)
         log_q = -torch.log1p(_NEIGHBOR_SCALE**2 * squared)

@@ -27,6 +27,16 @@ SECTIONS = {
         "Quality is that of 10,000 test rows of MNIST after ten epochs of 20,000, over three "
         "seeds: in bfloat16 what it is in float32, and better than the plain loop's.",
     ),
+    "time_to_quality": (
+        "A map in the plane",
+        "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen. Each reducer with its "
+        "defaults, once; skaae after so many epochs of a fit that was asked for so many.",
+    ),
+    "data_parallel": (
+        "Several processes",
+        "Fits of the networks above under ``torchrun`` with gloo on one machine, each process with "
+        "one thread: what batches divided between processes gain over one process with one thread.",
+    ),
     "larger_than_memory": (
         "Larger than memory",
         "Rows of 784 float32 columns in a ``.npy`` file. The bare network is the encoder's "

@@ -29,8 +29,8 @@ SECTIONS = {
     ),
     "time_to_quality": (
         "A map in the plane",
-        "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen. Each reducer with its "
-        "defaults, once; skaae after so many epochs of a fit that was asked for so many.",
+        "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen. Each reducer with "
+        "its defaults, once; skaae after so many epochs of a fit that was asked for so many.",
     ),
     "data_parallel": (
         "Several processes",

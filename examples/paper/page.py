@@ -51,12 +51,12 @@ NOTES = {
         "0.003 (331.9) and 0.001 (330.9). Batches of 128 rows were (335.8 after 15) for less than "
         "60 epochs, where three layers of 1,500 came to 337.9; three of 2,000 (batches of 256) "
         "had 338.6. Three layers of 1,500, noise 0.8, after 15 epochs 335.3; an encoder as wide "
-        "335.3, with silu 335.5, five dimensions 331.1. It is the fifth setting that the test rows saw; the fourth, three layers of "
-        "1,000 units at the default noise, had 339.6 there. The paper's 340 has an error of 2. In "
-        "eight dimensions the test error is that of the table, not 0.012. The GAN ended in a few "
-        "digits, also with batch normalisation, lower rates or a wider discriminator (Frechet "
-        "distances of 187 to 348): its divergence has no slope where samples and rows do not "
-        "overlap, which the Wasserstein distance has."
+        "335.3, with silu 335.5, five dimensions 331.1. It is the fifth setting that the test "
+        "rows saw; the fourth, three layers of 1,000 units at the default noise, had 339.6 there. "
+        "The paper's 340 has an error of 2. In eight dimensions the test error is that of the "
+        "table, not 0.012. The GAN ended in a few digits, also with batch normalisation, lower "
+        "rates or a wider discriminator (Frechet distances of 187 to 348): its divergence has no "
+        "slope where samples and rows do not overlap, which the Wasserstein distance has."
     ),
     "semi_supervised": (
         "Aims beyond the paper: below 1.06 % with 100 labels, 0.84 % with 1,000 and 0.85 % "

@@ -11,7 +11,7 @@ from skaae import (
     AdversarialAutoencoderClassifier,
     ImplicitGenerativeModel,
 )
-from skaae.distributed import data_parallel
+from skaae.distributed import current_ranks, data_parallel
 
 
 def rows():
@@ -63,6 +63,20 @@ def error_of(function):
     return "none"
 
 
+def refusals(rank, X):
+    """Return the errors of fits to rows that differ between processes, or are too few."""
+    y = np.arange(400) % 2
+    later = autoencoder().fit(X)
+    attempts = {
+        "rows": lambda: autoencoder().fit(X + rank),
+        "order": lambda: autoencoder().fit(X[::-1] if rank else X),
+        "fewer rows": lambda: later.partial_fit(X[rank:]),
+        "labels": lambda: AdversarialAutoencoderClassifier(2).fit(X, (y + rank) % 2),
+        "too few": lambda: later.partial_fit(X[:3]),
+    }
+    return {f"refused: {name}": error_of(attempt) for name, attempt in attempts.items()}
+
+
 def main(what, folder):
     rank = int(os.environ.get("RANK", "0"))
     X, found = rows(), {}
@@ -71,17 +85,6 @@ def main(what, folder):
             if rank == 1:
                 os._exit(3)
             autoencoder().fit(X)
-        elif what == "refused":
-            y = np.arange(400) % 2
-            later = autoencoder().fit(X)
-            attempts = {
-                "rows": lambda: autoencoder().fit(X + rank),
-                "order": lambda: autoencoder().fit(X[::-1] if rank else X),
-                "fewer rows": lambda: later.partial_fit(X[rank:]),
-                "labels": lambda: AdversarialAutoencoderClassifier(2).fit(X, (y + rank) % 2),
-                "too few": lambda: later.partial_fit(X[:3]),
-            }
-            found = {name: error_of(attempt) for name, attempt in attempts.items()}
         else:
             for name, model in exact(rank).items():
                 model.fit(X)
@@ -93,6 +96,8 @@ def main(what, folder):
                 state = model.model_.state_dict().values()
                 weights = [value.numpy().ravel() for value in state]
                 found[f"{name}: weights"] = np.concatenate(weights)
+            if current_ranks().size > 1:
+                found.update(refusals(rank, X))
     np.savez(os.path.join(folder, f"{rank}.npz"), **found)
 
 

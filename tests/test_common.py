@@ -27,7 +27,7 @@ SHORT = {"max_iter": 5, "hidden_layer_sizes": (32,)}
 LABELS = {"max_iter": 50, "hidden_layer_sizes": (32,), "learning_rate": 2e-3}
 
 CONFIGURATIONS = [
-    AdversarialAutoencoder(),
+    AdversarialAutoencoder(max_iter=5),
     AdversarialAutoencoder(**SHORT),
     AdversarialAutoencoder(divergence="mmd", **SHORT),
     AdversarialAutoencoder(divergence="sliced_wasserstein", **SHORT),
@@ -49,6 +49,12 @@ CONFIGURATIONS = [
 
 @parametrize_with_checks(CONFIGURATIONS)
 def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([AdversarialAutoencoder()])
+def test_sklearn_checks_of_the_default_trained_as_long_as_by_default(estimator, check):
     check(estimator)
 
 

@@ -19,7 +19,9 @@ from skaae.priors import GaussianMixture
 @pytest.fixture(scope="module")
 def styled(split, device):
     X_train, _, y_train, _ = split
-    model = ConditionalAdversarialAutoencoder(8, device=device, random_state=0)
+    model = ConditionalAdversarialAutoencoder(
+        8, hidden_layer_sizes=(128, 128), device=device, random_state=0
+    )
     return model.fit(X_train, y_train)
 
 
@@ -94,7 +96,10 @@ def test_the_match_is_with_the_part_of_the_prior_that_classes_take(wine, labeled
     X, y = wine
     few = np.where(np.random.default_rng(0).random(len(y)) < labeled, y, -1)
     model = ConditionalAdversarialAutoencoder(
-        label_role="discriminator", prior="gaussian_mixture", random_state=0
+        label_role="discriminator",
+        prior="gaussian_mixture",
+        hidden_layer_sizes=(256, 256),
+        random_state=0,
     ).fit(X, few)
     assert model.prior_match_.ratio < 2.0
     assert prior_match(model, X, few, random_state=0).ratio < 2.0

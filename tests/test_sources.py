@@ -312,6 +312,7 @@ def test_no_more_than_a_window_and_a_batch_are_in_memory(windows_are_small, n_ro
     read = []
     rows.read = lambda window: read.append(window) or StreamedRows.read(rows, window)
     batches = list(StreamedBatches(rows, batch_size, new_generator(0)))
+    assert len({len(batch.x) for batch in batches}) == 1
     met = sum(len(batch.x) for batch in batches)
     offered = sum(len(run) for window in read for run in window)
     assert offered - met <= 1.6 * max(100, batch_size) + batch_size

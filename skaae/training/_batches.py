@@ -168,7 +168,9 @@ class StreamedBatches(ResidentBatches):
             order = torch.randperm(len(x), generator=self.generator, device=device)
             n_here = min(len(x) // self.batch_size, n_left)
             n_left -= n_here
-            for section in order[: n_here * self.batch_size].split(self._section):
+            # A window may have fewer rows than a batch; an empty order would split into one part.
+            whole = order[: n_here * self.batch_size]
+            for section in whole.split(self._section) if n_here else ():
                 here = x[section]
                 near = self._near(here)
                 places = torch.arange(len(here), device=device)

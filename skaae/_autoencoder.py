@@ -9,12 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from skaae._aggregated_posterior import AggregatedPosterior
 from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
+from skaae._sources import Rows, typical_rows
 from skaae.divergences import Divergence
 from skaae.losses import ReconstructionLoss
 from skaae.posteriors import Posterior
 from skaae.training import Neighbors, Term
+
+# Of so many training rows the codes are kept, to draw others like them.
+_KEPT_CODES = 2_000
 
 
 class AdversarialAutoencoder(IncrementalAutoencoder):
@@ -140,6 +145,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
     S. Damrich, N. Boehm, F. Hamprecht, D. Kobak, *From t-SNE to UMAP with Contrastive Learning*,
     2023.
+    P. Ghosh, M. Sajjadi, A. Vergari, M. Black, B. Schoelkopf, *From Variational to Deterministic
+    Autoencoders*, 2020.
 
     Examples
     --------
@@ -227,6 +234,10 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     def _neighbors_beside(self) -> int:
         return self.n_neighbors if self.neighbors_weight else 0
 
+    def _set_answers(self, X: Rows) -> None:
+        codes = self._codec.encode(typical_rows(X, _KEPT_CODES))
+        self._aggregated_posterior = AggregatedPosterior(codes, self.model_.latents[0].prior)
+
     def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train encoder and decoder on the rows of `X`.
 
@@ -264,6 +275,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         self : AdversarialAutoencoder
         """
         self._partial_fit(X)
+        # It told of a model that has moved on.
+        self.__dict__.pop("_aggregated_posterior", None)
         return self
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -282,7 +295,11 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         return self._codec.decode(self._validated_codes(X))
 
     def sample(
-        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+        *,
+        source: str = "prior",
     ) -> np.ndarray:
         """Return new rows: codes drawn from the prior, decoded to their mean.
 
@@ -291,6 +308,10 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         n_samples : int, default=1
         random_state : int, RandomState or None, default=None
             A seed gives the same rows again; None draws afresh.
+        source : {"prior", "aggregated_posterior"}, default="prior"
+            Where codes are drawn from. ``"aggregated_posterior"`` is a mixture of at most ten
+            Gaussians fitted to the codes of up to 2,000 training rows (Ghosh et al. 2020): for
+            codes that do not fill the prior, of which ``prior_match_`` tells.
 
         Returns
         -------
@@ -300,10 +321,21 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Raises
         ------
         ValueError
-            If `n_samples` is not a positive integer.
+            If `n_samples` is not a positive integer, `source` is none of the two, or the codes of
+            training rows are asked for after ``partial_fit``, which keeps none.
         """
         generator = self._drawing(n_samples, random_state)
-        return self._codec.decode(self._drawn_codes(n_samples, generator))
+        if source == "prior":
+            return self._codec.decode(self._drawn_codes(n_samples, generator))
+        if source != "aggregated_posterior":
+            raise ValueError(f"source: expected 'prior' or 'aggregated_posterior', got {source!r}.")
+        if not hasattr(self, "_aggregated_posterior"):
+            raise ValueError(
+                "source='aggregated_posterior': expected codes of training rows, which partial_fit "
+                "does not keep; draw from the prior, or use fit."
+            )
+        codes = self._aggregated_posterior.sample(n_samples, generator)
+        return self._codec.decode(codes.numpy().astype(self._output_dtype))
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return the mean log-likelihood of rows given their codes, up to a constant.

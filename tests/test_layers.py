@@ -15,7 +15,7 @@ LAYERS = [
     ["_device", "_threads"],
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
-    ["_streams", "divergences"],
+    ["_aggregated_posterior", "_streams", "divergences"],
     ["_latent", "_neighbors", "_parameters"],
     ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "_warm_start", "training"],

@@ -63,6 +63,10 @@ def reducers():
     for n in EPOCHS:
         name = f"skaae, {n} epoch{'s' if n > 1 else ''}"
         yield name, lambda n=n: AdversarialAutoencoder(2, max_iter=n, random_state=0)
+    yield (
+        "skaae, neighbors_weight=1",
+        lambda: AdversarialAutoencoder(2, neighbors_weight=1.0, random_state=0),
+    )
     yield "PCA", lambda: PCA(2, random_state=0)
     for name, package, build in (
         ("PaCMAP", "pacmap", PaCMAP),

@@ -12,11 +12,11 @@ import torch
 from skaae._aggregated_posterior import AggregatedPosterior
 from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
-from skaae._sources import Rows, typical_rows
+from skaae._sources import Rows, RowSource, bounded_block, evenly_spaced
 from skaae.divergences import Divergence
 from skaae.losses import ReconstructionLoss
 from skaae.posteriors import Posterior
-from skaae.training import Neighbors, Term
+from skaae.training import Neighbors, Reference, Term
 
 # Of so many training rows the codes are kept, to draw others like them.
 _KEPT_CODES = 2_000
@@ -48,12 +48,13 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         ``"mutual_information"`` (of one-hot codes), or an object of :mod:`skaae.divergences`.
     divergence_weight : float or "auto", default="auto"
         The weight w. ``"auto"`` is a constant of the divergence times the reconstruction loss of
-        the best constant row, which makes the balance independent of the number of columns;
-        with ``"posterior_kl"`` it is 1.
+        the best constant row, which makes the balance independent of the number of columns, or
+        twice what as many principal components leave of that loss, where it is less; with
+        ``"posterior_kl"`` it is 1.
     neighbors_weight : float, default=0.0
         Weight of a term that keeps the codes of neighbouring rows together, as t-SNE and UMAP do,
-        times the reconstruction loss of the best constant row. 0 leaves it out; 1 is a good start
-        for a map.
+        times the loss that ``divergence_weight="auto"`` multiplies. 0 leaves it out; 1 is a good
+        start for a map.
     n_neighbors : int, default=15
         Nearest rows, in the networks' units, that count as a row's neighbours.
     posterior : str or Posterior, default="deterministic"
@@ -80,9 +81,10 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. The linear path is not decayed.
-    input_noise : float, default=0.6
+    input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
-        falls to zero with the learning rate.
+        falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square
+        root of the share of variance that as many principal components leave, where that is less.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their reconstruction and their distance from the prior
         stop improving, and keep the best state.
@@ -186,7 +188,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         batch_size: int | str = "auto",
         max_iter: int | None = None,
         weight_decay: float = 1000.0,
-        input_noise: float = 0.6,
+        input_noise: float | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -225,17 +227,23 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         self.neighbors_weight = neighbors_weight
         self.n_neighbors = n_neighbors
 
-    def _terms(self, null_loss: float) -> list[Term]:
+    def _terms(self, reference: Reference) -> list[Term]:
         if not self.neighbors_weight:
             return []
-        return [Neighbors(self.neighbors_weight * null_loss)]
+        return [Neighbors(self.neighbors_weight * reference.loss)]
 
     @property
     def _neighbors_beside(self) -> int:
         return self.n_neighbors if self.neighbors_weight else 0
 
     def _set_answers(self, X: Rows) -> None:
-        codes = self._codec.encode(typical_rows(X, _KEPT_CODES))
+        index, codec = evenly_spaced(len(X), min(len(X), _KEPT_CODES)), self._codec
+        if isinstance(X, RowSource):
+            size = bounded_block(X, len(index))
+            blocks = [X.take(index[start : start + size]) for start in range(0, len(index), size)]
+            codes = np.concatenate([codec.encode(block) for block in blocks])
+        else:
+            codes = codec.encode(X[index])
         self._aggregated_posterior = AggregatedPosterior(codes, self.model_.latents[0].prior)
 
     def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:

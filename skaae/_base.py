@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
@@ -45,13 +46,16 @@ from skaae.training import (
     Budget,
     EarlyStopping,
     Outcome,
+    Reference,
     ResidentBatches,
     Term,
     TrainingStep,
     batches_of,
     held_out_rows,
+    principal_components,
     progress,
     resolve_batch_size,
+    resolve_input_noise,
     resolve_learning_rate,
     run,
     start_at_principal_components,
@@ -77,7 +81,7 @@ class BaseAdversarialAutoencoder(
     classes_: np.ndarray
     _scaling: ColumnScaling
     _loss: ReconstructionLoss
-    _null_loss: float
+    _reference: Reference
     _output_dtype: np.dtype
     _step: TrainingStep
 
@@ -115,13 +119,13 @@ class BaseAdversarialAutoencoder(
         """Return what labels do."""
         return LabelRole()
 
-    def _terms(self, null_loss: float) -> list[Term]:
+    def _terms(self, reference: Reference) -> list[Term]:
         """Return the further terms of the objective."""
         return []
 
-    def _divergence_weights(self, latents: tuple[Latent, ...], null_loss: float) -> list[float]:
+    def _divergence_weights(self, latents: tuple[Latent, ...], reference: Reference) -> list[float]:
         return [
-            latent.divergence.absolute_weight(null_loss)
+            latent.divergence.absolute_weight(reference.loss)
             if self.divergence_weight == "auto"
             else float(self.divergence_weight)
             for latent in latents
@@ -179,13 +183,14 @@ class BaseAdversarialAutoencoder(
         )
         rows = x if held_out is None else subset(x, train)
         typical = thinned(rows)
+        pca = principal_components(typical, self.n_components, seeds.components)
         model = (
-            self._new_model(typical, loss, latents, role, seeds)
+            self._new_model(typical, loss, latents, role, seeds, pca)
             if warm is None
             else warm.to(device)
         )
-        null_loss = constant_loss(loss, typical)
-        step = self._new_step(model, loss, len(rows), null_loss, seeds)
+        reference = Reference.of(constant_loss(loss, typical), pca)
+        step = self._new_step(model, loss, len(rows), reference, seeds)
         batches = batches_of(
             rows,
             resolve_batch_size(self.batch_size, len(rows)),
@@ -215,7 +220,7 @@ class BaseAdversarialAutoencoder(
             "prior_match_": match,
             "_scaling": scaling,
             "_loss": loss,
-            "_null_loss": null_loss,
+            "_reference": reference,
             "_output_dtype": X.dtype,
         }
 
@@ -278,10 +283,11 @@ class BaseAdversarialAutoencoder(
         latents: tuple[Latent, ...],
         role: LabelRole,
         seeds: Seeds,
+        pca: PCA,
     ) -> AutoencoderModel:
         model = self._built(x.shape[1], latents, role, seeds.weights)
         model = model.to(x.device, torch.float32)
-        start_at_principal_components(model, loss, x, seeds.components)
+        start_at_principal_components(model, loss, x, pca)
         return model
 
     def _built(
@@ -302,7 +308,7 @@ class BaseAdversarialAutoencoder(
         model: AutoencoderModel,
         loss: ReconstructionLoss,
         n_samples: int,
-        null_loss: float,
+        reference: Reference,
         seeds: Seeds,
     ) -> TrainingStep:
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
@@ -312,15 +318,15 @@ class BaseAdversarialAutoencoder(
         return TrainingStep(
             model,
             loss,
-            divergence_weights=self._divergence_weights(model.latents, null_loss),
+            divergence_weights=self._divergence_weights(model.latents, reference),
             learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
             weight_decay=self.weight_decay / n_samples,
-            input_noise=self.input_noise,
+            input_noise=resolve_input_noise(self.input_noise, reference),
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),
             scoped_randomness=any(map(draws_at_random, builders))
             or not all(latent.is_ours for latent in model.latents),
-            terms=self._terms(null_loss),
+            terms=self._terms(reference),
         )
 
     # ------------------------------------------------------------ inference

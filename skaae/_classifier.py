@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaae._compat import Interval
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae.priors import Categorical
-from skaae.training import Classification, Term
+from skaae.training import Classification, Reference, Term
 
 
 class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencoder):
@@ -191,8 +191,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
             raise ValueError("Expected rows of at least two classes, got labels of one class only.")
         return Categorical(frequencies)
 
-    def _terms(self, null_loss: float) -> list[Term]:
-        return [Classification(self.classification_weight * null_loss), *super()._terms(null_loss)]
+    def _terms(self, reference: Reference) -> list[Term]:
+        return [
+            Classification(self.classification_weight * reference.constant_loss),
+            *super()._terms(reference),
+        ]
 
     def fit(self, X: Any, y: Any) -> AdversarialAutoencoderClassifier:
         """Train on the rows of `X` and the labels of those that have one.

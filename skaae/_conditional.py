@@ -118,7 +118,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         batch_size="auto",
         max_iter=None,
         weight_decay=1000.0,
-        input_noise=0.6,
+        input_noise="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

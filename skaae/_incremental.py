@@ -13,7 +13,14 @@ from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
 from skaae._streams import thinned
 from skaae.distributed import current_ranks
 from skaae.losses import as_loss
-from skaae.training import batches_of, resolve_batch_size, resolve_learning_rate
+from skaae.training import (
+    Reference,
+    batches_of,
+    principal_components,
+    resolve_batch_size,
+    resolve_input_noise,
+    resolve_learning_rate,
+)
 
 
 class IncrementalAutoencoder(BaseAdversarialAutoencoder):
@@ -33,19 +40,21 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             x = rows_in_units(X, scaling, device)
             if first:
                 latents, role = self._latents(seeds.latents, np.zeros(0)), self._role(0)
-                model = self._new_model(thinned(x), loss, latents, role, seeds)
+                typical = thinned(x)
+                pca = principal_components(typical, self.n_components, seeds.components)
+                model = self._new_model(typical, loss, latents, role, seeds, pca)
+                reference = Reference.of(constant_loss(loss, typical), pca)
             else:
-                model = self.model_
-            null_loss = constant_loss(loss, thinned(x)) if first else self._null_loss
+                model, reference = self.model_, self._reference
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
             step = self.__dict__.get("_step")
-            step = step or self._new_step(model, loss, len(x), null_loss, seeds)
+            step = step or self._new_step(model, loss, len(x), reference, seeds)
             step.adjust(
-                divergence_weights=self._divergence_weights(model.latents, null_loss),
+                divergence_weights=self._divergence_weights(model.latents, reference),
                 learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
                 weight_decay=self.weight_decay / n_seen,
-                input_noise=self.input_noise,
-                terms=self._terms(null_loss),
+                input_noise=resolve_input_noise(self.input_noise, reference),
+                terms=self._terms(reference),
             )
             batch_size = resolve_batch_size(self.batch_size, len(x))
             batches = batches_of(x, batch_size, step.generator, n_neighbors=self._neighbors_beside)
@@ -56,7 +65,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             self.n_iter_, self.best_iter_ = n_iter, n_iter - 1 + outcome.best_epoch
             self.n_samples_seen_, self._step = n_seen, step
             self.model_, self._scaling, self.device_ = model, scaling, device
-            self._loss, self._null_loss, self._output_dtype = loss, null_loss, X.dtype
+            self._loss, self._reference, self._output_dtype = loss, reference, X.dtype
             # It told of a model that has moved on.
             self.__dict__.pop("prior_match_", None)
             if not outcome.finite:

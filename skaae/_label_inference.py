@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from skaae._model import LabelRole
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.posteriors import Deterministic
 from skaae.priors import Categorical
-from skaae.training import Budget, Consistency, HeadDistance, Term
+from skaae.training import Budget, Consistency, HeadDistance, Reference, Term
 
 
 class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
@@ -86,16 +87,19 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
             has_heads=self.cluster_heads,
         )
 
-    def _divergence_weights(self, latents: tuple[Latent, ...], null_loss: float) -> list[float]:
-        code_weight, _ = super()._divergence_weights(latents, null_loss)
-        return [code_weight, self.label_divergence_weight * null_loss]
+    def _divergence_weights(self, latents: tuple[Latent, ...], reference: Reference) -> list[float]:
+        # Against the whole row: a code beside a label leaves less than its components alone.
+        whole = replace(reference, loss=reference.constant_loss)
+        code_weight, _ = super()._divergence_weights(latents, whole)
+        return [code_weight, self.label_divergence_weight * whole.loss]
 
-    def _terms(self, null_loss: float) -> list[Term]:
+    def _terms(self, reference: Reference) -> list[Term]:
         terms: list[Term] = []
         if self.consistency_weight > 0.0:
-            terms.append(Consistency(self.consistency_weight * null_loss, self.consistency_radius))
+            weight = self.consistency_weight * reference.constant_loss
+            terms.append(Consistency(weight, self.consistency_radius))
         if self.cluster_heads and self.head_distance > 0.0:
-            terms.append(HeadDistance(null_loss, self.head_distance))
+            terms.append(HeadDistance(reference.constant_loss, self.head_distance))
         return terms
 
     def _builder(self, role: str, registry: dict) -> Any:

@@ -210,12 +210,6 @@ def evenly_spaced(n_rows: int, n: int) -> np.ndarray:
     return np.arange(n, dtype=np.int64) * (n_rows - 1) // max(1, n - 1)
 
 
-def typical_rows(X: Rows, n_rows: int) -> np.ndarray:
-    """Return at most `n_rows` of the rows of `X`, from all over it."""
-    index = evenly_spaced(len(X), min(len(X), n_rows))
-    return X.take(index) if isinstance(X, RowSource) else X[index]
-
-
 def thinned_rows(X: Rows, n_rows: int) -> np.ndarray:
     """Return the rows of `X`; of a source at most `n_rows`, from all over it."""
-    return typical_rows(X, n_rows) if isinstance(X, RowSource) else X
+    return X.take(evenly_spaced(len(X), min(len(X), n_rows))) if isinstance(X, RowSource) else X

@@ -24,6 +24,7 @@ from skaae.training import (
     ResidentBatches,
     TrainingStep,
     held_out_rows,
+    principal_components,
     run,
     start_at_principal_components,
 )
@@ -104,6 +105,11 @@ def test_no_rows_are_added_where_labels_abound():
 
 
 # ------------------------------------------------------------------------------------------- step
+
+
+def start(model, loss, rows):
+    pca = principal_components(rows, model.n_components, seed=0)
+    start_at_principal_components(model, loss, rows, pca)
 
 
 def first_gradient(optimizer, parameter):
@@ -299,7 +305,9 @@ def test_the_default_budget_is_sensible_for_any_number_of_rows(
 def test_training_starts_at_principal_components(rows):
     rows = rows @ torch.diag(torch.tensor([5.0, 3.0, 1.0, 0.5, 0.2, 0.1])) + 1.0
     model = make_model()
-    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    start_at_principal_components(
+        model, as_loss("squared_error"), rows, principal_components(rows, 2, seed=0)
+    )
     pca = PCA(2, whiten=True).fit(rows.numpy())
     expected = pca.transform(rows.numpy())
     codes = model.mean_codes(rows)[0].detach().numpy()
@@ -311,7 +319,9 @@ def test_training_starts_at_principal_components(rows):
 @pytest.mark.parametrize("posterior", ["gaussian", "universal", "hierarchical"])
 def test_posteriors_with_more_outputs_start_at_principal_components_too(rows, posterior):
     model = make_model(divergence="mmd", posterior=posterior)
-    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    start_at_principal_components(
+        model, as_loss("squared_error"), rows, principal_components(rows, 2, seed=0)
+    )
     outputs = model._outputs(rows, [torch.zeros(64, n) for n in model._n_noise if n])[0][:, :2]
     expected = PCA(2, whiten=True).fit_transform(rows.numpy())
     assert np.abs(outputs.detach().numpy()) == pytest.approx(np.abs(expected), abs=1e-4)
@@ -320,7 +330,9 @@ def test_posteriors_with_more_outputs_start_at_principal_components_too(rows, po
 def test_the_start_survives_rows_that_span_fewer_dimensions(rows):
     rows = rows[:, :1].expand(-1, 6).contiguous()
     model = make_model(n_components=4)
-    start_at_principal_components(model, as_loss("squared_error"), rows, seed=0)
+    start_at_principal_components(
+        model, as_loss("squared_error"), rows, principal_components(rows, 2, seed=0)
+    )
     assert torch.isfinite(model.mean_codes(rows)[0]).all()
 
 
@@ -328,7 +340,7 @@ def test_bernoulli_starts_at_the_mean_row():
     rows = torch.rand(500, 6, generator=new_generator(0)) ** 3
     model = make_model()
     loss = as_loss("bernoulli")
-    start_at_principal_components(model, loss, rows, seed=0)
+    start(model, loss, rows)
     decoded = loss.mean(model.decode(torch.zeros(1, 2))).detach()
     torch.testing.assert_close(decoded[0], rows.mean(dim=0))
 

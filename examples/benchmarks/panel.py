@@ -311,8 +311,8 @@ def main():
                     ratios = [value / theirs for value, theirs in zip(values, errors)]
                     report.add(f"{where}: squared error over PCA's", ratios)
                 report.add(f"{where}: {what}", values)
-    if maps:
-        draw(maps, args.out / "panel.png")
+        if name in maps:
+            draw(maps, args.out / "panel.png")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ class Divergence(BaseEstimator, ABC):
         Parameters
         ----------
         constant_loss : float
-            Reconstruction loss of the best constant row: the scale that makes one weight mean
-            the same balance for 10 columns and for 1,000.
+            Reconstruction loss of the best constant row, or twice what principal components leave
+            of it: the scale that makes one weight mean the same balance for 10 columns and for
+            1,000.
         """
         return self.auto_weight * constant_loss
 

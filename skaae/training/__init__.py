@@ -1,9 +1,15 @@
 """Training: one minibatch, and epochs of them."""
 
 from skaae.training._batches import Batch, ResidentBatches, StreamedBatches, batches_of
-from skaae.training._defaults import held_out_rows, resolve_batch_size, resolve_learning_rate
+from skaae.training._defaults import (
+    Reference,
+    held_out_rows,
+    resolve_batch_size,
+    resolve_input_noise,
+    resolve_learning_rate,
+)
 from skaae.training._implicit_step import ImplicitStep
-from skaae.training._initialization import start_at_principal_components
+from skaae.training._initialization import principal_components, start_at_principal_components
 from skaae.training._loop import Budget, EarlyStopping, Outcome, run
 from skaae.training._progress import progress
 from skaae.training._step import TrainingStep
@@ -19,14 +25,17 @@ __all__ = [
     "ImplicitStep",
     "Neighbors",
     "Outcome",
+    "Reference",
     "ResidentBatches",
     "StreamedBatches",
     "Term",
     "TrainingStep",
     "batches_of",
     "held_out_rows",
+    "principal_components",
     "progress",
     "resolve_batch_size",
+    "resolve_input_noise",
     "resolve_learning_rate",
     "run",
     "start_at_principal_components",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from sklearn.decomposition import PCA
 from torch import Tensor
 
 from skaae._device import new_generator
@@ -12,9 +16,46 @@ _LARGEST_BATCH = 256
 # On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
 _BASE_RATE = 1e-3
 _ROWS_AT_BASE_RATE = 30_000
+# Noise on the rows, and what it is over the standard deviation that principal components leave.
+_NOISE = 0.6
+_NOISE_OF_THE_REST = 1.25
+# Of codes that may keep all of a row; the prior counts for something there too.
+_LEAST_UNEXPLAINED = 0.01
 # Rows that are set aside to measure the prior match, where there are plenty.
 _MAX_MEASURED_ROWS = 1_000
 _MIN_ROWS_TO_SET_ASIDE = 2_000
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What weights and noise are relative to.
+
+    Where as many principal components restore nearly all of a row, a code has little left to win,
+    and a divergence that is weighed against the whole row pushes it about.
+
+    Parameters
+    ----------
+    constant_loss : float
+        Reconstruction loss of the best constant row.
+    loss : float
+        The same, or twice what principal components leave of it where that is less.
+    unexplained : float
+        Share of the rows' variance that as many principal components as a code has leave.
+    """
+
+    constant_loss: float
+    loss: float
+    unexplained: float
+
+    @classmethod
+    def of(cls, constant_loss: float, pca: PCA) -> Reference:
+        """Return the reference of rows with that loss and those principal components."""
+        explained = float(np.sum(pca.explained_variance_ratio_))
+        # Rows that do not vary have no ratio.
+        unexplained = 1.0 - explained if np.isfinite(explained) else 1.0
+        unexplained = max(unexplained, _LEAST_UNEXPLAINED)
+        loss = constant_loss * min(1.0, 2.0 * unexplained)
+        return cls(constant_loss, loss, unexplained)
 
 
 def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
@@ -29,6 +70,13 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
     if learning_rate == "auto":
         return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
     return float(learning_rate)
+
+
+def resolve_input_noise(input_noise: float | str, reference: Reference) -> float:
+    """Return the noise; ``"auto"`` is less where principal components leave little."""
+    if input_noise == "auto":
+        return min(_NOISE, _NOISE_OF_THE_REST * reference.unexplained**0.5)
+    return float(input_noise)
 
 
 def held_out_rows(

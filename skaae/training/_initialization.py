@@ -15,9 +15,19 @@ from skaae.networks import LinearPathNetwork
 _MAX_ROWS = 10_000
 
 
+def principal_components(x: Tensor, n_components: int, seed: int) -> PCA:
+    """Return principal components of rows `x`, `n_components` of them or as many as there are."""
+    # A random part: tables often come sorted.
+    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
+    rows = x[order.to(x.device)].cpu().double().numpy()
+    # Columns that a single repeated row spans have no direction; PCA warns by dividing by 0.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return PCA(min(n_components, *rows.shape), random_state=seed).fit(rows)
+
+
 @torch.no_grad()
 def start_at_principal_components(
-    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, seed: int
+    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, pca: PCA
 ) -> None:
     """Set the linear paths of encoder and decoder to whitened PCA of rows `x` and back.
 
@@ -25,16 +35,8 @@ def start_at_principal_components(
     Networks without a linear path, and codes on a simplex, are left alone.
     """
     encoder, decoder = model.encoder, model.decoder
-    latent = model.latents[0]
-    if latent.prior.on_simplex or not isinstance(encoder, LinearPathNetwork):
+    if model.latents[0].prior.on_simplex or not isinstance(encoder, LinearPathNetwork):
         return
-    # A random part: tables often come sorted.
-    order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
-    rows = x[order.to(x.device)].cpu().double().numpy()
-    n_components = min(latent.n_components, *rows.shape)
-    # Columns that a single repeated row spans have no direction; PCA warns by dividing by 0.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pca = PCA(n_components, random_state=seed).fit(rows)
     deviations = np.sqrt(np.maximum(pca.explained_variance_, 0.0))
     used = deviations > 1e-6 * max(deviations.max(), 1e-12)
     axes, deviations = pca.components_[used], deviations[used]

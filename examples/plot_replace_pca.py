@@ -3,14 +3,16 @@ Instead of PCA
 ==============
 
 Where a Pipeline has ``PCA``, ``AdversarialAutoencoder`` goes in its place. On the handwritten
-digits of scikit-learn: how much of a row a few components keep, how well a linear classifier reads
-them, and what only one of the two can do, draw new rows. Two minutes on two cores.
+digits of scikit-learn: how much of a row a few components keep, how well classifiers read them, and
+what only one of the two can do, draw new rows. Two minutes on two cores.
 """
 
 # %%
 # The same place, the same calls
 # ------------------------------
-# Columns may be in any units; nothing has to be scaled first.
+# Columns may be in any units; nothing has to be scaled first. Codes that fill a normal have their
+# classes beside and around each other, so put a classifier behind them that need not be linear: a
+# linear one reads PCA's codes better from eight components on.
 
 from pathlib import Path
 
@@ -21,9 +23,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from skaae import AdversarialAutoencoder
 from skaae.metrics import reconstruction_error
@@ -37,15 +39,18 @@ fits, errors, accuracies = {}, {}, {}
 for name, build in reducers.items():
     for n_components in sizes:
         reducer = build(n_components, random_state=0)
-        pipeline = make_pipeline(reducer, LogisticRegression(max_iter=5000)).fit(X_train, y_train)
+        pipeline = make_pipeline(reducer, SVC()).fit(X_train, y_train)
         fits[name, n_components] = reducer
         errors[name, n_components] = reconstruction_error(reducer, X_test)
         accuracies[name, n_components] = pipeline.score(X_test, y_test)
-        figures = errors[name, n_components], accuracies[name, n_components]
+        linear = SVC(kernel="linear").fit(reducer.transform(X_train), y_train)
+        accuracies[f"{name}, linear", n_components] = linear.score(
+            reducer.transform(X_test), y_test
+        )
         print(
-            "{:6}{:3} components: error {:5.2f}, accuracy {:.3f}".format(
-                name, n_components, *figures
-            )
+            f"{name:6}{n_components:3} components: error {errors[name, n_components]:5.2f}, "
+            f"accuracy {accuracies[name, n_components]:.3f}, of a linear classifier "
+            f"{accuracies[f'{name}, linear', n_components]:.3f}"
         )
 
 # %%
@@ -64,10 +69,12 @@ def tiles(rows, n_columns):
 figure, axes = plt.subplots(2, 3, figsize=(12, 7.5), layout="constrained")
 for values, ax, label in (
     (errors, axes[0, 0], "squared error of held-out rows"),
-    (accuracies, axes[1, 0], "accuracy of a linear classifier"),
+    (accuracies, axes[1, 0], "accuracy of a support vector machine"),
 ):
-    for name in reducers:
-        ax.plot(sizes, [values[name, n] for n in sizes], marker="o", label=name)
+    for name in dict.fromkeys(name for name, _ in values):
+        style = ":" if "linear" in name else "-"
+        colour = "C0" if "PCA" in name else "C1"
+        ax.plot(sizes, [values[name, n] for n in sizes], style, c=colour, marker="o", label=name)
     ax.set(xlabel="components", ylabel=label, xscale="log", xticks=sizes, xticklabels=sizes)
     ax.minorticks_off()
     ax.legend()

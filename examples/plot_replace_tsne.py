@@ -3,9 +3,9 @@ Instead of t-SNE
 ================
 
 A map of the handwritten digits by t-SNE and by an adversarial autoencoder that keeps neighbours
-together. t-SNE draws the rows that it was fitted to; the autoencoder also maps rows that come
-later, maps places back to rows, and fills a prior, so that the map has no seams. A minute on two
-cores.
+together. t-SNE draws the rows that it was fitted to, and keeps their neighbours a little better;
+the autoencoder also maps rows that come later, maps places back to rows, and spreads its codes as a
+prior does. A minute on two cores.
 """
 
 # %%
@@ -70,7 +70,7 @@ n_places = 16
 quantiles = norm.ppf((np.arange(n_places) + 0.5) / n_places)
 places = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1)
 images = aae.inverse_transform(places.reshape(-1, 2)).reshape(n_places, n_places, 8, 8)
-right.imshow(images.transpose(0, 2, 1, 3).reshape(8 * n_places, -1), cmap="gray_r")
+right.imshow(images.transpose(0, 2, 1, 3).reshape(8 * n_places, -1), cmap="gray_r", vmin=0, vmax=16)
 right.set_title("skaae: what lies where, on the prior's quantiles")
 for ax in (left, middle, right):
     ax.set(xticks=[], yticks=[])

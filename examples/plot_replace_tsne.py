@@ -66,11 +66,14 @@ middle.scatter(*ours.T, c=y_train, cmap="tab10", s=8, alpha=0.25)
 points = middle.scatter(*codes.T, c=y_test, cmap="tab10", s=12)
 middle.set_title("skaae: training rows (pale) and new ones")
 figure.colorbar(points, ax=middle, label="digit", ticks=range(10))
-n_places = 16
+n_places = 12
 quantiles = norm.ppf((np.arange(n_places) + 0.5) / n_places)
 places = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1)
 images = aae.inverse_transform(places.reshape(-1, 2)).reshape(n_places, n_places, 8, 8)
-right.imshow(images.transpose(0, 2, 1, 3).reshape(8 * n_places, -1), cmap="gray_r", vmin=0, vmax=16)
+images = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a pixel between them
+right.imshow(
+    images.transpose(0, 2, 1, 3).reshape(10 * n_places, -1), cmap="gray_r", vmin=0, vmax=16
+)
 right.set_title("skaae: what lies where, on the prior's quantiles")
 for ax in (left, middle, right):
     ax.set(xticks=[], yticks=[])

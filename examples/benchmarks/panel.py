@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from report import RESULTS, Report
+from rivals import TSNE, PaCMAP, umap
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.manifold import trustworthiness
@@ -80,47 +81,6 @@ def in_units(name, X, y, X_held, y_held):
     elif X.max() > 100:  # images of bytes
         X, X_held = X / np.float32(255), X_held / np.float32(255)
     return X, y, X_held, y_held
-
-
-class TSNE:
-    """openTSNE, whose fit answers the map."""
-
-    def __init__(self, n_components, random_state):
-        self.n_components, self.random_state = n_components, random_state
-
-    def fit(self, X, y=None):
-        import openTSNE
-
-        method = openTSNE.TSNE(self.n_components, n_jobs=-1, random_state=self.random_state)
-        self.rows, self.embedding = X, method.fit(X)
-        return self
-
-    def transform(self, X):
-        return np.asarray(self.embedding if X is self.rows else self.embedding.transform(X))
-
-
-class PaCMAP(TSNE):
-    """PaCMAP, which wants the rows it was fitted to where it maps new ones."""
-
-    def fit(self, X, y=None):
-        import pacmap
-
-        self.rows = X
-        self.reducer = pacmap.PaCMAP(self.n_components, random_state=self.random_state)
-        self.embedding = self.reducer.fit_transform(X)
-        return self
-
-    def transform(self, X):
-        if X is self.rows:
-            return self.embedding
-        return self.reducer.transform(X, basis=self.rows)
-
-
-def umap(n_components, random_state):
-    from umap import UMAP
-
-    # Its seed would leave it one thread.
-    return UMAP(n_components=n_components, n_jobs=-1)
 
 
 class Pythae:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from report import Report
+from rivals import TSNE, PaCMAP, umap
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
@@ -22,41 +23,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from skaae import AdversarialAutoencoder
 
 EPOCHS = (1, 3, 9, 18)
-
-
-class PaCMAP:
-    """PaCMAP, which wants the rows it was fitted to where it maps new ones."""
-
-    def fit(self, X):
-        import pacmap
-
-        self.reducer, self.rows = pacmap.PaCMAP(n_components=2, random_state=0), X
-        self.embedding_ = self.reducer.fit_transform(X)
-        return self
-
-    def transform(self, X):
-        if X is self.rows:
-            return self.embedding_
-        return self.reducer.transform(X, basis=self.rows)
-
-
-class TSNE:
-    """openTSNE, whose fit answers the map."""
-
-    def fit(self, X):
-        import openTSNE
-
-        self.rows, self.embedding = X, openTSNE.TSNE(n_jobs=-1, random_state=0).fit(X)
-        return self
-
-    def transform(self, X):
-        return np.asarray(self.embedding if X is self.rows else self.embedding.transform(X))
-
-
-def umap():
-    from umap import UMAP
-
-    return UMAP(n_components=2, n_jobs=-1)  # its seed would leave it one thread
 
 
 def reducers():

@@ -79,10 +79,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Epochs. None counts steps too: 100 epochs, but at least 1,250 steps (below 125 rows 10 a
         row, and 300 at least) and at most 4,000, unless rows would be seen fewer than three times.
     weight_decay : float, default=1000.0
-        Decay of the networks' weights: what keeps networks from learning 150 rows by heart. It is
-        divided by the number of rows and, where a code alone has to restore them, by twice the
-        share of variance that as many principal components leave, at most 1. The linear path is
-        not decayed.
+        Decay of the networks' weights, divided by the number of rows: what keeps networks from
+        learning 150 rows by heart. The linear path is not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
         falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square

@@ -57,7 +57,6 @@ from skaae.training import (
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
-    resolve_weight_decay,
     run,
     start_at_principal_components,
 )
@@ -119,9 +118,6 @@ class BaseAdversarialAutoencoder(
     def _role(self, n_labels: int) -> LabelRole:
         """Return what labels do."""
         return LabelRole()
-
-    def _reference_of(self, constant_loss: float, pca: PCA) -> Reference:
-        return Reference.of(constant_loss, pca)
 
     def _terms(self, reference: Reference) -> list[Term]:
         """Return the further terms of the objective."""
@@ -193,7 +189,7 @@ class BaseAdversarialAutoencoder(
             if warm is None
             else warm.to(device)
         )
-        reference = self._reference_of(constant_loss(loss, typical), pca)
+        reference = Reference.of(constant_loss(loss, typical), pca)
         step = self._new_step(model, loss, len(rows), reference, seeds)
         batches = batches_of(
             rows,
@@ -324,7 +320,7 @@ class BaseAdversarialAutoencoder(
             loss,
             divergence_weights=self._divergence_weights(model.latents, reference),
             learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
-            weight_decay=resolve_weight_decay(self.weight_decay, n_samples, reference),
+            weight_decay=self.weight_decay / n_samples,
             input_noise=resolve_input_noise(self.input_noise, reference),
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),

@@ -14,12 +14,12 @@ from skaae._streams import thinned
 from skaae.distributed import current_ranks
 from skaae.losses import as_loss
 from skaae.training import (
+    Reference,
     batches_of,
     principal_components,
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
-    resolve_weight_decay,
 )
 
 
@@ -43,7 +43,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 typical = thinned(x)
                 pca = principal_components(typical, self.n_components, seeds.components)
                 model = self._new_model(typical, loss, latents, role, seeds, pca)
-                reference = self._reference_of(constant_loss(loss, typical), pca)
+                reference = Reference.of(constant_loss(loss, typical), pca)
             else:
                 model, reference = self.model_, self._reference
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
@@ -52,7 +52,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             step.adjust(
                 divergence_weights=self._divergence_weights(model.latents, reference),
                 learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
-                weight_decay=resolve_weight_decay(self.weight_decay, n_seen, reference),
+                weight_decay=self.weight_decay / n_seen,
                 input_noise=resolve_input_noise(self.input_noise, reference),
                 terms=self._terms(reference),
             )

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._compat import Interval, StrOptions
@@ -89,12 +88,10 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         )
 
     def _divergence_weights(self, latents: tuple[Latent, ...], reference: Reference) -> list[float]:
-        code_weight, _ = super()._divergence_weights(latents, reference)
-        return [code_weight, self.label_divergence_weight * reference.loss]
-
-    def _reference_of(self, constant_loss: float, pca: PCA) -> Reference:
-        # The whole row: a code beside a label leaves less than its components alone.
-        return replace(super()._reference_of(constant_loss, pca), share=1.0)
+        # Against the whole row: a code beside a label leaves less than its components alone.
+        whole = replace(reference, loss=reference.constant_loss)
+        code_weight, _ = super()._divergence_weights(latents, whole)
+        return [code_weight, self.label_divergence_weight * whole.loss]
 
     def _terms(self, reference: Reference) -> list[Term]:
         terms: list[Term] = []

@@ -11,27 +11,20 @@ from torch import Tensor
 
 from skaae._sources import Rows, blocks
 
-# No column spans more than so many of its units. A pixel that is lit in one row of 60,000 is 244
-# standard deviations bright there: dividing by its deviation alone would let such columns rule the
-# loss and the gradients. Pixels share a range and are best left nearly as they come; what is alike
-# in the columns of a table is the deviation, and a normal column spans ten of it in a million rows.
-# See docs/guide/networks.rst for the figures behind both.
-_WIDEST_RANGE_OF_PIXELS = 3.0
-_WIDEST_RANGE = 10.0
-# Columns share a range where the variance of its logarithm is less than this share of that of the
-# deviation: 0.006 to 0.31 for images and expressions of genes, 0.5 to 500 for tables.
-_SHARED = 0.4
+# No column spans more than this many of its units. A pixel that is lit in one row of 60,000 is
+# 244 standard deviations bright there: dividing by its deviation alone would let such columns
+# rule the loss and the gradients. See docs/guide/networks.rst for the figures behind it.
+_WIDEST_RANGE = 3.0
 
 
 @dataclass(frozen=True)
 class ColumnScaling:
     r"""An invertible map of each column to the networks' units.
 
-    .. math:: u_j = (x_j - m_j) / s_j, \qquad s_j = \max(\sigma_j, (\max_j - \min_j) / w)
+    .. math:: u_j = (x_j - m_j) / s_j, \qquad s_j = \max(\sigma_j, (\max_j - \min_j) / 3)
 
-    with the column's mean :math:`m_j` and standard deviation :math:`\sigma_j`; w is 3 where columns
-    share a range, as pixels do, and 10 elsewhere, where the map commutes with any change of a
-    column's unit. A constant column is 0 on the way in and exactly its
+    with the column's mean :math:`m_j` and standard deviation :math:`\sigma_j`. The map commutes
+    with any change of a column's unit. A constant column is 0 on the way in and exactly its
     constant on the way back.
 
     Parameters
@@ -73,9 +66,7 @@ class ColumnScaling:
         # Equal numbers of different computations differ in their last digit.
         digit = np.finfo(X.dtype).eps * np.maximum(np.abs(bounds.data_min_), bounds.data_max_)
         constant = spread <= digit
-        deviation = np.sqrt(moments.var_)
-        widest = _widest_range(spread[~constant], deviation[~constant])
-        scale = np.where(constant, 0.0, np.maximum(deviation, spread / widest))
+        scale = np.where(constant, 0.0, np.maximum(np.sqrt(moments.var_), spread / _WIDEST_RANGE))
         # The mean of equal numbers is off by rounding; the number itself is not.
         location = np.where(constant, bounds.data_min_, location)
         return cls(torch.as_tensor(location), torch.as_tensor(scale))
@@ -88,14 +79,3 @@ class ColumnScaling:
     def inverse(self, u: Tensor) -> Tensor:
         """Return rows in the data's units, in the dtype of `u`."""
         return u * self.scale.to(u) + self.location.to(u)
-
-
-def _widest_range(spread: np.ndarray, deviation: np.ndarray) -> float:
-    """Return how many units a column may span, of columns that are not constant."""
-    if len(spread) == 0:
-        return _WIDEST_RANGE
-    # Numbers below 1e-154 have squares of 0.
-    deviation = np.maximum(deviation, 1e-9 * spread)
-    ranges_differ, deviations_differ = np.log(spread).var(), np.log(deviation).var()
-    shared = ranges_differ < _SHARED * deviations_differ
-    return _WIDEST_RANGE_OF_PIXELS if shared else _WIDEST_RANGE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.decomposition import PCA
 
 from skaae._scaling import ColumnScaling
 
@@ -23,35 +22,19 @@ def forward(X: np.ndarray, scaling: ColumnScaling | None = None) -> np.ndarray:
     return (scaling or ColumnScaling.fit(X)).forward(torch.as_tensor(X)).numpy()
 
 
-def test_units_of_pixels_are_the_standard_deviation_or_a_third_of_the_range():
-    # A pixel that is lit in every other row, and one that is lit in a single row of many.
+def test_units_are_the_standard_deviation_or_a_third_of_the_range():
+    # A column of 0 and 1 in equal parts, and one that is lit in a single row of many.
     X = np.zeros((1000, 2))
     X[:500, 0] = 1.0
-    X[0, 1] = 1.0
+    X[0, 1] = 8.0
     scaling = ColumnScaling.fit(X)
-    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 1.0 / 3.0], rtol=1e-12)
+    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 8.0 / 3.0], rtol=1e-12)
     np.testing.assert_allclose(scaling.location.numpy(), X.mean(axis=0), rtol=1e-12)
 
 
-def test_units_of_a_table_are_standard_deviations():
-    X = np.random.default_rng(0).normal(size=(500, 4))
-    np.testing.assert_allclose(ColumnScaling.fit(X).scale.numpy(), X.std(axis=0), rtol=1e-12)
-
-
-@pytest.mark.parametrize("columns", [rows(20_000), rows(20_000)[:, :1]])
-def test_no_column_spans_more_than_ten_units(columns):
-    assert np.ptp(columns, axis=0).max() > 10.0 * columns.std(axis=0).max()
-    u = forward(columns)
-    np.testing.assert_allclose(np.ptp(u, axis=0), 10.0, rtol=1e-9)
-
-
-def test_a_linear_code_of_a_standardised_table_is_its_pca():
-    """So that codes which leave little lose nothing to PCA of the rows as they came."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_t(8, size=(400, 6)) @ rng.normal(size=(6, 6))
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
-    ours, theirs = PCA(2).fit(forward(X)), PCA(2).fit(X)
-    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_, rtol=1e-9)
+def test_no_column_spans_more_than_three_units():
+    u = forward(rows())
+    assert np.ptp(u, axis=0).max() <= 3.0 + 1e-12
 
 
 def test_columns_are_centred():
@@ -96,20 +79,13 @@ def test_units_of_a_column_do_not_matter(factor, shift):
     )
 
 
-def test_columns_whose_squares_are_zero_stay_finite():
-    X = 1e-200 * rows()
-    assert X.var() == 0.0
-    assert np.isfinite(forward(X)).all()
-
-
 def test_small_noise_on_a_huge_offset_keeps_its_shape():
     noise = np.random.default_rng(0).normal(size=(5000, 3))
     X = 1e9 + noise
     noise = X - 1e9  # as float64 holds it
+    scale = np.maximum(noise.std(axis=0), np.ptp(noise, axis=0) / 3.0)
     # Numbers of 1e9 lie 1.2e-7 apart, so the mean is known to about that.
-    np.testing.assert_allclose(
-        forward(X), (noise - noise.mean(axis=0)) / noise.std(axis=0), atol=1e-6
-    )
+    np.testing.assert_allclose(forward(X), (noise - noise.mean(axis=0)) / scale, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 199])

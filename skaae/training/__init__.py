@@ -7,7 +7,6 @@ from skaae.training._defaults import (
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
-    resolve_weight_decay,
 )
 from skaae.training._implicit_step import ImplicitStep
 from skaae.training._initialization import principal_components, start_at_principal_components
@@ -38,7 +37,6 @@ __all__ = [
     "resolve_batch_size",
     "resolve_input_noise",
     "resolve_learning_rate",
-    "resolve_weight_decay",
     "run",
     "start_at_principal_components",
 ]

@@ -28,25 +28,24 @@ _MIN_ROWS_TO_SET_ASIDE = 2_000
 
 @dataclass(frozen=True)
 class Reference:
-    """What weights, decay and noise are relative to.
+    """What weights and noise are relative to.
 
-    Where as many principal components restore nearly all of a row, a code has little left to win:
-    a divergence that is weighed against the whole row pushes it about, and networks that decay as
-    they do for the whole row learn the rest by heart.
+    Where as many principal components restore nearly all of a row, a code has little left to win,
+    and a divergence that is weighed against the whole row pushes it about.
 
     Parameters
     ----------
     constant_loss : float
         Reconstruction loss of the best constant row.
+    loss : float
+        The same, or twice what principal components leave of it where that is less.
     unexplained : float
         Share of the rows' variance that as many principal components as a code has leave.
-    share : float
-        Share of the constant row's loss that there is to win: twice what is unexplained, 1 at most.
     """
 
     constant_loss: float
+    loss: float
     unexplained: float
-    share: float
 
     @classmethod
     def of(cls, constant_loss: float, pca: PCA) -> Reference:
@@ -55,12 +54,8 @@ class Reference:
         # Rows that do not vary have no ratio.
         unexplained = 1.0 - explained if np.isfinite(explained) else 1.0
         unexplained = max(unexplained, _LEAST_UNEXPLAINED)
-        return cls(constant_loss, unexplained, min(1.0, 2.0 * unexplained))
-
-    @property
-    def loss(self) -> float:
-        """Return the loss that there is to win."""
-        return self.constant_loss * self.share
+        loss = constant_loss * min(1.0, 2.0 * unexplained)
+        return cls(constant_loss, loss, unexplained)
 
 
 def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
@@ -75,11 +70,6 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
     if learning_rate == "auto":
         return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
     return float(learning_rate)
-
-
-def resolve_weight_decay(weight_decay: float, n_samples: int, reference: Reference) -> float:
-    """Return the decay: more on few rows, and where there is little to win."""
-    return weight_decay / (n_samples * reference.share)
 
 
 def resolve_input_noise(input_noise: float | str, reference: Reference) -> float:

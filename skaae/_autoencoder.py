@@ -119,6 +119,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Epochs trained.
     best_iter_ : int
         Epoch whose state was kept.
+    prior_ : Prior
+        The distribution of the codes that ``sample`` decodes, in the units of codes.
     prior_match_ : PriorMatch
         How well codes meet the prior, beside what two samples of the prior give.
     n_samples_seen_ : int

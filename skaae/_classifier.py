@@ -77,6 +77,9 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         The classes, sorted.
     class_frequencies_ : ndarray of shape (n_classes,)
         Shares of the classes among labelled rows: the prior p(y).
+    prior_ : Prior
+        The distribution of the codes that ``sample`` decodes; with `cluster_heads` a mixture of
+        priors around the heads.
     model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
     n_features_in_, feature_names_in_

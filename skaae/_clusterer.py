@@ -80,6 +80,9 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         Cluster of each row that was fitted.
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
         Each cluster, decoded with the mean style.
+    prior_ : Prior
+        The distribution of the codes that ``sample`` decodes; with `cluster_heads` a mixture of
+        priors around the heads.
     model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
     n_features_in_, feature_names_in_

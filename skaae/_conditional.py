@@ -14,6 +14,7 @@ from skaae._labels import codes_of, one_hot
 from skaae._latent import Latent
 from skaae._model import LabelRole
 from skaae.divergences import as_divergence
+from skaae.priors import ClassPrior, Prior
 
 
 class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
@@ -63,6 +64,9 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         The classes, sorted.
     class_frequencies_ : ndarray of shape (n_classes,)
         Shares of the classes among labelled rows, from which ``sample`` draws unless told `y`.
+    prior_ : Prior
+        The distribution of the codes that ``sample`` decodes: with ``label_role="discriminator"``
+        the parts of the prior that belong to classes, as frequent as these.
     model_, history_, n_iter_, best_iter_, prior_match_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`.
     n_features_in_, feature_names_in_
@@ -199,6 +203,14 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         """
         self._fit(X, y)
         return self
+
+    @property
+    def prior_(self) -> Prior:
+        """The distribution of the codes that ``sample`` decodes, in the units of codes."""
+        prior = super().prior_
+        if not self.model_.role.matches_classes:
+            return prior
+        return ClassPrior(prior, self.class_frequencies_)
 
     def inverse_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Return the decoder's mean E[x|z, y] for each code.

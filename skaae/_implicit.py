@@ -103,6 +103,8 @@ class ImplicitGenerativeModel(PortableEstimator):
         Every loss of every epoch.
     n_iter_ : int
         Epochs trained.
+    prior_ : Prior
+        The distribution of the codes that ``sample`` decodes.
     device_ : torch.device
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skaae._latent import Latent
 from skaae.networks import build_network
+from skaae.priors import Prior
 
 
 class ImplicitModel(nn.Module):
@@ -52,6 +53,11 @@ class ImplicitModel(nn.Module):
         low, high = bounds or (None, None)
         self.register_buffer("low", low)
         self.register_buffer("high", high)
+
+    @property
+    def prior(self) -> Prior:
+        """The distribution of codes, in its own units."""
+        return self.latent.prior
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the row of each code, shape (n_samples, n_features)."""

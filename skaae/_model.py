@@ -13,6 +13,7 @@ from skaae._labels import one_hot
 from skaae._latent import Latent
 from skaae.networks import OWN_BUILDERS, LinearPathNetwork, build_network, runs_in_double
 from skaae.posteriors import PosteriorSample
+from skaae.priors import HeadPrior, Prior
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,16 @@ class AutoencoderModel(nn.Module):
         return self.decode(self.shifted(code, labels), labels)
 
     # ----------------------------------------------------------- the priors
+
+    @property
+    def prior(self) -> Prior:
+        """The distribution of codes as users see them, in its own units."""
+        code = self.latents[0]
+        if self.heads is None:
+            return code.prior
+        heads = self.heads.positions.detach().cpu().double() * code.scaling.scale.cpu()
+        shares = self.latents[1].category_probabilities().double().numpy()
+        return HeadPrior(code.prior, heads.numpy(), shares / shares.sum())
 
     def sample_prior(
         self, n_samples: int, generator: torch.Generator, y: Tensor | None = None

@@ -44,6 +44,11 @@ class PortableEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    @property
+    def prior_(self) -> Any:
+        """The distribution of the codes that ``sample`` decodes, in the units of codes."""
+        return self.model_.prior
+
     def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
         """Return the generator of a call of ``sample``, its arguments checked."""
         check_is_fitted(self)

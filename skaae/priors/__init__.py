@@ -11,6 +11,7 @@ from skaae.priors._adapters import EmpiricalPrior, ScipyPrior, TorchPrior, UserP
 from skaae.priors._base import Prior, PriorWithClasses
 from skaae.priors._categorical import Categorical
 from skaae.priors._gaussian_mixture import GaussianMixture
+from skaae.priors._labels import ClassPrior, HeadPrior
 from skaae.priors._normal import Normal
 from skaae.priors._swiss_roll import SwissRoll
 from skaae.priors._uniform import Uniform
@@ -53,8 +54,10 @@ def as_prior(value: Any) -> Prior:
 __all__ = [
     "PRIORS",
     "Categorical",
+    "ClassPrior",
     "EmpiricalPrior",
     "GaussianMixture",
+    "HeadPrior",
     "Normal",
     "Prior",
     "PriorWithClasses",

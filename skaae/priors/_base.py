@@ -12,6 +12,9 @@ from torch import Tensor
 
 from skaae._device import new_generator
 
+# Draws that quantiles are read from where no closed form is known.
+_N_QUANTILE_DRAWS = 2**14
+
 
 class Prior(BaseEstimator, ABC):
     """A distribution p(z) that codes are drawn from.
@@ -82,6 +85,24 @@ class Prior(BaseEstimator, ABC):
         Divergences that know a closed form for Gaussians ask.
         """
         return None
+
+    def quantiles(self, probabilities: Any, n_components: int) -> np.ndarray:
+        """Return quantiles of the margin of every component.
+
+        In closed form where there is one, else of 16,384 draws, the same for every call.
+
+        Parameters
+        ----------
+        probabilities : array-like of shape (n_quantiles,)
+            Between 0 and 1.
+        n_components : int
+
+        Returns
+        -------
+        codes : ndarray of shape (n_quantiles, n_components)
+        """
+        draws = self.sample(_N_QUANTILE_DRAWS, n_components, generator=new_generator(0))
+        return np.quantile(draws.double().numpy(), probabilities, axis=0)
 
     def project(self, codes: Tensor) -> Tensor:
         """Map what an encoder answers onto the support of the prior (the identity)."""

@@ -6,6 +6,8 @@ import math
 from numbers import Real
 from typing import ClassVar
 
+import numpy as np
+from scipy.special import ndtri
 from torch import Tensor
 
 from skaae._compat import Interval
@@ -52,6 +54,10 @@ class Normal(Prior):
         n_components = codes.shape[1]
         normaliser = n_components * (math.log(self.scale) + 0.5 * math.log(2.0 * math.pi))
         return -0.5 * (codes / self.scale).square().sum(dim=1) - normaliser
+
+    def quantiles(self, probabilities, n_components):
+        quantiles = self.scale * ndtri(np.asarray(probabilities, dtype=np.float64))
+        return np.repeat(quantiles[:, None], n_components, axis=1)
 
     def gaussian_parameters(self, n_components):
         """Return 0 and `scale`."""

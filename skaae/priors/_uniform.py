@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Real
 from typing import ClassVar
 
+import numpy as np
+
 from skaae._compat import Interval
 from skaae._device import uniform_draws
 from skaae.priors._base import Prior
@@ -58,6 +60,11 @@ class Uniform(Prior):
             raise ValueError(
                 f"Uniform prior: expected low < high, got low={self.low}, high={self.high}."
             )
+
+    def quantiles(self, probabilities, n_components):
+        shares = np.asarray(probabilities, dtype=np.float64)
+        quantiles = self.low + (self.high - self.low) * shares
+        return np.repeat(quantiles[:, None], n_components, axis=1)
 
     def _sample(self, n_samples, n_components, generator):
         unit = uniform_draws(n_samples, n_components, generator=generator)

@@ -1,6 +1,6 @@
 """Adversarial autoencoders as scikit-learn estimators."""
 
-from skaae import divergences, losses, metrics, networks, posteriors, priors
+from skaae import divergences, losses, metrics, networks, plotting, posteriors, priors
 from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
@@ -19,6 +19,7 @@ __all__ = [
     "losses",
     "metrics",
     "networks",
+    "plotting",
     "posteriors",
     "priors",
 ]

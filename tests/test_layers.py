@@ -23,14 +23,14 @@ LAYERS = [
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],
     ["_autoencoder", "_classifier", "_clusterer", "_conditional"],
-    ["metrics"],
+    ["metrics", "plotting"],
     ["__init__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Within a layer, who may look at whom.
 ALLOWED_SIDEWAYS = {("training", "training"), ("priors", "priors"), ("networks", "networks")}
-ALLOWED_SIDEWAYS |= {("divergences", "divergences")}
+ALLOWED_SIDEWAYS |= {("divergences", "divergences"), ("plotting", "plotting")}
 
 
 def unit(path):

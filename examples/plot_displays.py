@@ -124,9 +124,10 @@ displays["history"] = HistoryDisplay.from_estimator(aae)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
 LatentSpaceDisplay.from_estimator(aae, X_test, y_test, ax=left)
-SampleDisplay.from_estimator(aae, n_rows=6, n_columns=8, random_state=0, ax=right, **ink)
+displays["side_by_side"] = SampleDisplay.from_estimator(
+    aae, n_rows=6, n_columns=8, random_state=0, ax=right, **ink
+)
 right.set_title("samples")
-displays["side_by_side"] = right
 
 inside = displays["latent_space"].density > displays["latent_space"].outline_.levels[0]
 print(f"99 % of the prior fill {inside.mean():.0%} of the frame")
@@ -137,5 +138,5 @@ assert displays["reconstruction"].mean_error < X_test.var(axis=0).mean()
 if arguments.out is not None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, display in displays.items():
-        drawn = display.figure_ if hasattr(display, "figure_") else display.figure
-        drawn.savefig(arguments.out / f"{name}.png", dpi=80)
+        path = arguments.out / f"{name}.png"
+        display.figure_.savefig(path, dpi=80, pil_kwargs={"optimize": True})

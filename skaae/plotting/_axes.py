@@ -57,7 +57,7 @@ def panels_for(
         Of a new figure.
     width_ratios : list of float, default=None
     header : float, default=0.0
-        Height that is left free above the panels, in that of a panel.
+        Height that is left free above the panels, in inches.
 
     Returns
     -------
@@ -84,12 +84,14 @@ def panels_for(
         )
     whole.set_axis_off()
     n_rows, n_columns = shape
+    height = whole.get_window_extent().height / whole.figure.dpi
+    share = min(header / height, 0.5)
     # Layout engines make no room for a title above panels, so it has a row of the grid.
     grid = whole.get_subplotspec().subgridspec(
         n_rows + 1,
         n_columns,
         width_ratios=width_ratios,
-        height_ratios=[max(header, 1e-6)] + [1.0] * n_rows,
+        height_ratios=[max(share, 1e-6)] + [(1.0 - share) / n_rows] * n_rows,
     )
     divided = [
         whole.figure.add_subplot(grid[1:, column] if row is None else grid[row + 1, column])

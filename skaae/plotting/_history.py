@@ -151,6 +151,8 @@ class HistoryDisplay:
         return [entry["epoch"] for entry in known], [entry[name] for entry in known]
 
     def _finish(self, panel: Any, title: str) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         values = np.concatenate([line.get_ydata() for line in panel.get_lines()])
         values = values[np.isfinite(values)]
         if len(values) and values.min() > 0.0 and values.max() > _WIDE * values.min():
@@ -161,6 +163,7 @@ class HistoryDisplay:
         first, last = self.history[0]["epoch"], self.history[-1]["epoch"]
         margin = max(0.02 * (last - first), 0.5)
         panel.set(xlim=(first - margin, last + margin), ylabel=title)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
 
 

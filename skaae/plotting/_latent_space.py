@@ -32,8 +32,8 @@ _MARKERS = ("o", "^", "s")
 _MOST_CLASSES = len(_COLOURS) * len(_MARKERS)
 _MOST_LEGEND_ROWS = 16
 
-_RESOLUTION = 160
-_N_DRAWS = 100_000
+_RESOLUTION = 120
+_N_DRAWS = 200_000
 # Smooths the counts of draws; in cells of the grid.
 _SMOOTHING = 2.0
 # How much of the prior the frame shows in each component, and the outline encloses.
@@ -105,7 +105,7 @@ class LatentSpaceDisplay:
         """Encode rows and draw their codes before the prior.
 
         The prior's density is its closed form in the plane where the prior has one, else that of
-        100,000 draws. Codes are those of ``transform``, so means of q(z|x): with a posterior that
+        200,000 draws. Codes are those of ``transform``, so means of q(z|x): with a posterior that
         is not deterministic they spread a little less than draws from it do.
 
         Parameters
@@ -206,7 +206,7 @@ class LatentSpaceDisplay:
             linewidths=1.0,
             zorder=1,
         )
-        size = float(np.clip(12_000 / max(len(self.codes), 1), 4.0, 22.0))
+        size = float(np.clip(24_000 / max(len(self.codes), 1), 4.0, 22.0))
         style = {"s": size, "alpha": 0.8, "linewidths": 0.0, "zorder": 2, **(scatter_kwargs or {})}
         self.colorbar_ = None
         if self.y is None:

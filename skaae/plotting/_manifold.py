@@ -18,7 +18,7 @@ from skaae.plotting._arguments import (
 from skaae.plotting._axes import axes_for
 from skaae.plotting._tiles import draw_tiles, tiles_figsize
 
-_MOST_TICKS = 5
+_MOST_TICKS = 8
 
 
 class ManifoldDisplay:
@@ -174,8 +174,7 @@ class ManifoldDisplay:
             vmin=vmin,
             vmax=vmax,
         )
-        ticks = np.unique(np.linspace(0, n_columns - 1, min(n_columns, _MOST_TICKS)).round())
-        ticks = ticks.astype(int)
+        ticks = np.arange(0, n_columns, -(-n_columns // _MOST_TICKS))
         names = [[f"{values[k]:.2g}" for k in ticks] for values in self.quantiles]
         ax.set_xticks(ticks + 0.5, names[0])
         ax.set_xlabel(f"component {self.components[0]}")

@@ -14,8 +14,8 @@ _MOST_MARGINS = 4
 _MOST_POINTS = 2_000
 # More draws from the prior than there are codes make a smooth margin.
 _LEAST_DRAWS = 20_000
-# Of words above the panels, in heights of all panels together.
-_HEADER = 0.2
+# Room for three lines of words above the panels, in inches.
+_HEADER = 0.65
 _CODES, _PRIOR = "#332288", "#b07800"
 _KINDS = ("histogram", "quantile")
 
@@ -40,6 +40,8 @@ class PriorMatchDisplay:
     ----------
     view : ndarray of shape (n_components, 2) or None
         Directions of unit length that the view projects on; None for codes of one component.
+    words : str or None
+        The figures in words. They stand above the panels, but where axes were given for each.
     ax_ : Axes
         That was divided into panels, or the first of them.
     axes_ : ndarray of Axes
@@ -63,6 +65,7 @@ class PriorMatchDisplay:
         self.components = components
         self.match = match
         self.view = _view(codes, prior_codes)
+        self.words = None if match is None else _in_words(match)
 
     @classmethod
     def from_estimator(
@@ -156,7 +159,7 @@ class PriorMatchDisplay:
         if self.view is not None:
             ratios[-1] = 1.6
         size = (max(2.6 * sum(ratios) + 0.4, 7.0), 5.6 if self.view is not None else 4.0)
-        header = 0.0 if self.match is None else _HEADER * shape[0]
+        header = 0.0 if self.words is None else _HEADER
         self.ax_, self.axes_ = panels_for(self, ax, cells, shape, size, ratios, header)
         self.figure_ = self.ax_.figure
         for component, panel in zip(self.components, self.axes_):
@@ -171,17 +174,11 @@ class PriorMatchDisplay:
         self.axes_[-1].legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False
         )
-        if self.match is not None:
-            words, place = in_words(self.match), self.ax_.transAxes
-            # Axes that were not divided have no room of their own for words.
-            bottom = self.ax_ is self.axes_[0]
+        # Axes that were not divided have no room for words of their own.
+        if self.words is not None and self.ax_ is not self.axes_[0]:
             self.ax_.text(
-                0.0,
-                1.16 if bottom else 1.0,
-                words,
-                transform=place,
-                va="bottom" if bottom else "top",
-            )
+                0.0, 1.0, self.words, transform=self.ax_.transAxes, va="top"
+            ).set_in_layout(False)
         return self
 
     def _draw_view(self, panel: Any) -> None:
@@ -203,7 +200,7 @@ class PriorMatchDisplay:
         panel.set_title("codes and as many draws of the prior", fontsize="medium")
 
 
-def in_words(match: Any) -> str:
+def _in_words(match: Any) -> str:
     """Return the figures of a :class:`~skaae.metrics.PriorMatch` in words."""
     verdict = "Codes meet the prior about as two of its samples meet each other."
     if match.collapsed:

@@ -153,12 +153,17 @@ class ReconstructionDisplay:
             vmax=self.rows.max(axis=0) if vmax is None else vmax,
         )
         ax.set_yticks([0.5, 1.5], ["row", "restored"])
-        ax.set_xticks(np.arange(len(self.rows)) + 0.5, [f"{error:.2g}" for error in self.errors])
+        ax.set_xticks(np.arange(len(self.rows)) + 0.5, [_short(error) for error in self.errors])
         ax.tick_params(length=0)
         ax.set_xlabel("squared error of the row, mean over columns")
-        ax.set_title(f"Mean squared error of {self.n_samples:,} rows: {self.mean_error:.3g}")
+        ax.set_title(f"Mean squared error of {self.n_samples:,} rows: {_short(self.mean_error)}")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _short(error: float) -> str:
+    """Return three digits of a number, without a power of ten where there need be none."""
+    return f"{error:,.0f}" if error >= 1_000.0 else f"{error:.3g}"
 
 
 def _squared_errors(rows: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:

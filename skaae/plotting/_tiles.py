@@ -12,7 +12,7 @@ _GAP = 1
 _SHOWN = (0.01, 0.99)
 # Share of a cell's width and height that a profile leaves free on each side.
 _MARGIN = 0.08
-_LARGEST_FIGURE = 8.0
+_LARGEST_FIGURE = 7.0
 
 
 def draw_tiles(

@@ -67,7 +67,9 @@ class HistoryDisplay:
     >>> from skaae import AdversarialAutoencoder
     >>> from skaae.plotting import HistoryDisplay
     >>> X, _ = load_iris(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(max_iter=200, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     max_iter=20, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X)
     >>> sorted(HistoryDisplay.from_estimator(aae).lines_)
     ['discriminator', 'reconstruction', 'regularization']
     """

@@ -76,7 +76,9 @@ class LatentSpaceDisplay:
     >>> from skaae import AdversarialAutoencoder
     >>> from skaae.plotting import LatentSpaceDisplay
     >>> X, y = load_iris(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(max_iter=200, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     max_iter=20, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X)
     >>> display = LatentSpaceDisplay.from_estimator(aae, X, y)
     >>> len(display.scatter_)
     3

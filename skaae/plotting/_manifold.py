@@ -57,7 +57,9 @@ class ManifoldDisplay:
     >>> from skaae import AdversarialAutoencoder
     >>> from skaae.plotting import ManifoldDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(max_iter=20, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     max_iter=2, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X)
     >>> ManifoldDisplay.from_estimator(aae, n_steps=4, image_shape=(8, 8)).rows.shape
     (16, 64)
     """

@@ -54,7 +54,9 @@ class PriorMatchDisplay:
     >>> from skaae import AdversarialAutoencoder
     >>> from skaae.plotting import PriorMatchDisplay
     >>> X, _ = load_iris(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(max_iter=200, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     max_iter=20, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X)
     >>> PriorMatchDisplay.from_estimator(aae, X).axes_.shape
     (3,)
     """

@@ -45,7 +45,9 @@ class ReconstructionDisplay:
     >>> from skaae import AdversarialAutoencoder
     >>> from skaae.plotting import ReconstructionDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(max_iter=20, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     max_iter=2, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X)
     >>> display = ReconstructionDisplay.from_estimator(aae, X, n_shown=8, image_shape=(8, 8))
     >>> display.errors.shape
     (8,)

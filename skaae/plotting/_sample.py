@@ -35,7 +35,9 @@ class SampleDisplay:
     >>> from skaae import ConditionalAdversarialAutoencoder
     >>> from skaae.plotting import SampleDisplay
     >>> X, y = load_digits(return_X_y=True)
-    >>> aae = ConditionalAdversarialAutoencoder(4, max_iter=20, random_state=0).fit(X, y)
+    >>> aae = ConditionalAdversarialAutoencoder(
+    ...     4, max_iter=2, hidden_layer_sizes=(16,), random_state=0
+    ... ).fit(X, y)
     >>> display = SampleDisplay.from_estimator(aae, y=[3, 8], n_columns=5, image_shape=(8, 8))
     >>> display.samples.shape
     (10, 64)

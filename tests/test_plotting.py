@@ -457,6 +457,11 @@ def _edges(panel):
     return np.array([bar.get_x() for bar in bars] + [bars[-1].get_x() + bars[-1].get_width()])
 
 
+def test_a_single_row_is_shown_too(fits, images, ax):
+    display = PriorMatchDisplay.from_estimator(fits["five"], images[0][:1], ax=ax)
+    np.testing.assert_array_equal(display.view, np.eye(5)[:, :2])
+
+
 def test_quantiles_of_codes_stand_over_those_of_the_prior(fits, images, ax):
     display = PriorMatchDisplay.from_estimator(fits["plain"], images[0], kind="quantile", ax=ax)
     points = np.asarray(display.axes_[0].collections[0].get_offsets())
@@ -533,6 +538,7 @@ def test_a_pipeline_is_told_to_pass_its_last_step(fits, images):
     ("call", "message"),
     [
         (lambda m, X: LatentSpaceDisplay.from_estimator(m, X, X[:9, 0]), "inconsistent"),
+        (lambda m, X: LatentSpaceDisplay.from_estimator(m, X, X[:, 0] + np.nan), "finite values"),
         (lambda m, X: LatentSpaceDisplay.from_estimator(m, X, components=(0, 2)), "from 0 to 1"),
         (lambda m, X: LatentSpaceDisplay.from_estimator(m, X, components=(0, 0)), "different"),
         (lambda m, X: ManifoldDisplay.from_estimator(m, n_steps=0), "n_steps: expected an integer"),

@@ -136,7 +136,7 @@ class LatentSpaceDisplay:
         TypeError
             If the estimator has no codes or no prior.
         ValueError
-            If there are no two such components, or `y` has another length than `X`.
+            If there are no two such components, or `y` has another length than `X` or holds NaN.
         """
         check_offers(cls, estimator, "transform", "prior_")
         codes = np.asarray(estimator.transform(X), dtype=np.float64)
@@ -151,6 +151,8 @@ class LatentSpaceDisplay:
         if y is not None:
             y = column_or_1d(y)
             check_consistent_length(codes, y)
+            if y.dtype.kind == "f" and not np.isfinite(y).all():
+                raise ValueError("y: expected classes or finite values, got NaN or infinity.")
         prior, n_components = estimator.prior_, codes.shape[1]
         draws = prior_draws(prior, _N_DRAWS, n_components, random_state)[:, plane]
         codes = codes[:, plane]

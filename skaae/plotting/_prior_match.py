@@ -226,7 +226,7 @@ def _view(codes: np.ndarray, prior_codes: np.ndarray) -> np.ndarray | None:
     values, vectors = np.linalg.eigh(np.cov(prior_codes.T))
     # A prior on the simplex has no spread along the diagonal: leave such directions out.
     kept = values > 1e-6 * values.max()
-    if kept.sum() < 2:
+    if kept.sum() < 2 or len(codes) < 2:
         return np.eye(codes.shape[1])[:, :2]
     whitening = vectors[:, kept] / np.sqrt(values[kept])
     _, directions = np.linalg.eigh(whitening.T @ np.cov(codes.T) @ whitening)

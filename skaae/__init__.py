@@ -6,6 +6,7 @@ from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
 from skaae._conditional import ConditionalAdversarialAutoencoder
 from skaae._implicit import ImplicitGenerativeModel
+from skaae._loading import load
 from skaae._version import __version__
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ImplicitGenerativeModel",
     "__version__",
     "divergences",
+    "load",
     "losses",
     "metrics",
     "networks",

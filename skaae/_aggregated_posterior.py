@@ -34,7 +34,15 @@ class AggregatedPosterior:
 
     def __init__(self, codes: np.ndarray, prior: Prior) -> None:
         self.codes = codes
-        self._on_simplex = prior.on_simplex
+        self.on_simplex = prior.on_simplex
+
+    @classmethod
+    def of_mixture(cls, mixture: GaussianMixture, on_simplex: bool) -> AggregatedPosterior:
+        """Return the distribution of a mixture that was fitted before, without the codes."""
+        posterior = cls.__new__(cls)
+        posterior.on_simplex = on_simplex
+        posterior.mixture = mixture
+        return posterior
 
     @cached_property
     def mixture(self) -> GaussianMixture:
@@ -58,8 +66,9 @@ class AggregatedPosterior:
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw codes, shape (n_samples, n_components)."""
-        codes = self.mixture.sample(n_samples, self.codes.shape[1], generator=generator)
-        if self._on_simplex:
+        n_components = np.shape(self.mixture.means)[1]
+        codes = self.mixture.sample(n_samples, n_components, generator=generator)
+        if self.on_simplex:
             codes = codes.clamp_min(0.0)
             codes = codes / codes.sum(dim=1, keepdim=True).clamp_min(1e-12)
         return codes

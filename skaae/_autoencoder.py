@@ -12,6 +12,7 @@ import torch
 from skaae._aggregated_posterior import AggregatedPosterior
 from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
+from skaae._persistence import Fitted
 from skaae._sources import Rows, RowSource, bounded_block, evenly_spaced
 from skaae.divergences import Divergence
 from skaae.losses import ReconstructionLoss
@@ -170,6 +171,11 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         **IncrementalAutoencoder._parameter_constraints,
         "neighbors_weight": [Interval(Real, 0, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    _fitted_attributes: ClassVar[dict[str, Fitted]] = {
+        **IncrementalAutoencoder._fitted_attributes,
+        "_aggregated_posterior": Fitted(AggregatedPosterior, optional=True),
     }
 
     def __init__(

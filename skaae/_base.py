@@ -20,10 +20,10 @@ from skaae._device import (
     resolve_device,
     resolve_precision,
 )
+from skaae._fitted import FittedAutoencoder
 from skaae._labels import codes_of, encode_labels, mark_unlabeled
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
-from skaae._parameters import AutoencoderParameters
 from skaae._prior_match import (
     PriorMatch,
     look_at_held_out,
@@ -32,7 +32,6 @@ from skaae._prior_match import (
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import unchanged_on_error, warn_if_not_finite
-from skaae._scaling import ColumnScaling
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
@@ -63,27 +62,13 @@ from skaae.training import (
 
 
 class BaseAdversarialAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderParameters
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAutoencoder
 ):
     """Template of the estimators.
 
     A subclass says in ``_latents`` which latents it combines, in ``_role`` what labels do, and in
     ``_terms`` what else its objective has.
     """
-
-    model_: AutoencoderModel
-    history_: list[dict[str, float]]
-    n_iter_: int
-    best_iter_: int
-    n_samples_seen_: int
-    device_: torch.device
-    prior_match_: PriorMatch
-    classes_: np.ndarray
-    _scaling: ColumnScaling
-    _loss: ReconstructionLoss
-    _reference: Reference
-    _output_dtype: np.dtype
-    _step: TrainingStep
 
     #: Whether ``fit`` takes the classes of rows.
     _takes_labels: ClassVar[bool] = False
@@ -141,7 +126,8 @@ class BaseAdversarialAutoencoder(
             outcome, fitted = self._train(
                 X, y, learnt, current_ranks().of_first(Seeds.draw(self.random_state))
             )
-            self.__dict__.pop("_step", None)
+            for name in ("_step", "_moments"):
+                self.__dict__.pop(name, None)
             self.__dict__.update(fitted)
             self._set_answers(X)
         # Last, so that a fit survives a caller who turns warnings into errors.
@@ -314,7 +300,10 @@ class BaseAdversarialAutoencoder(
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
         largest = max((p.numel() for p in model.encoder.parameters()), default=0)
         device = next(iter(model.parameters())).device
-        model.train()
+        # A model that was saved for inference has none.
+        with ScopedRandomness(new_generator(seeds.weights)):
+            model.add_discriminators()
+        model.to(device, torch.float32).train()
         return TrainingStep(
             model,
             loss,

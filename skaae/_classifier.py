@@ -10,7 +10,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skaae._compat import Interval
+from skaae._fitted import CLASSES
 from skaae._label_inference import LabelInferringAutoencoder
+from skaae._persistence import Fitted
 from skaae.priors import Categorical
 from skaae.training import Classification, Reference, Term
 
@@ -117,6 +119,10 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
     _takes_labels = True
     _least_labeled = 64
+    _fitted_attributes: ClassVar[dict[str, Fitted]] = {
+        **LabelInferringAutoencoder._fitted_attributes,
+        **CLASSES,
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelInferringAutoencoder._parameter_constraints,
         "classification_weight": [Interval(Real, 0, None, closed="neither")],

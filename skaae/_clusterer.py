@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skaae._compat import Interval
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import codes_of
+from skaae._persistence import Fitted
 from skaae._sources import Rows
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
@@ -118,6 +119,11 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     """
 
     _labels_reconstruct = True
+    _fitted_attributes: ClassVar[dict[str, Fitted]] = {
+        **LabelInferringAutoencoder._fitted_attributes,
+        "labels_": Fitted(np.ndarray, "i", ("n_samples",)),
+        "cluster_centers_": Fitted(np.ndarray, "f", ("n_labels", "n_features")),
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelInferringAutoencoder._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],

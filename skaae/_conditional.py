@@ -10,9 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._compat import StrOptions
+from skaae._fitted import CLASSES
 from skaae._labels import codes_of, one_hot
 from skaae._latent import Latent
 from skaae._model import LabelRole
+from skaae._persistence import Fitted
 from skaae.divergences import as_divergence
 from skaae.priors import ClassPrior, Prior
 
@@ -100,6 +102,10 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     """
 
     _takes_labels = True
+    _fitted_attributes: ClassVar[dict[str, Fitted]] = {
+        **BaseAdversarialAutoencoder._fitted_attributes,
+        **CLASSES,
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAdversarialAutoencoder._parameter_constraints,
         "label_role": [StrOptions({"decoder", "discriminator"})],

@@ -22,6 +22,7 @@ from skaae._device import (
 from skaae._implicit_model import ImplicitModel
 from skaae._latent import Latent
 from skaae._parameters import AutoencoderParameters
+from skaae._persistence import Fitted, SavingMixin
 from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
 from skaae._rows import fit_scaling, rows_in_units
@@ -60,7 +61,7 @@ _SHARED = (
 )
 
 
-class ImplicitGenerativeModel(PortableEstimator):
+class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     r"""Sampler of rows like those given: a GAN, a moment-matching network, a WGAN-GP.
 
     A network g is trained so that its rows are distributed as the given ones,
@@ -147,6 +148,13 @@ class ImplicitGenerativeModel(PortableEstimator):
         "bounded": ["boolean"],
         "generator": AutoencoderParameters._parameter_constraints["decoder"],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    _fitted_attributes: ClassVar[dict[str, Fitted]] = {
+        **SavingMixin._fitted_attributes,
+        "model_": Fitted(ImplicitModel),
+        "_scaling": Fitted(ColumnScaling, shape=("n_features",)),
+        "_bounds": Fitted(tuple | None, shape=("n_features",)),
     }
 
     model_: ImplicitModel

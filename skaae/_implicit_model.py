@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from skaae._latent import Latent
-from skaae.networks import build_network
+from skaae.networks import as_described, build_network
 from skaae.priors import Prior
 
 
@@ -24,6 +24,8 @@ class ImplicitModel(nn.Module):
         Builder ``(n_inputs, n_outputs) -> nn.Module``.
     bounds : tuple of Tensor of shape (n_features,), or None
         Least and greatest value of each column, between which rows stay.
+    has_discriminators : bool, default=True
+        Whether to build a discriminator; sampling needs none.
 
     Attributes
     ----------
@@ -31,6 +33,9 @@ class ImplicitModel(nn.Module):
     discriminator : nn.Module or None
         On rows.
     """
+
+    #: Of the names of weights that only training needs.
+    discriminator_prefix: ClassVar[str] = "discriminator."
 
     low: Tensor | None
     high: Tensor | None
@@ -42,13 +47,17 @@ class ImplicitModel(nn.Module):
         *,
         generator: Any,
         bounds: tuple[Tensor, Tensor] | None,
+        has_discriminators: bool = True,
     ) -> None:
         super().__init__()
+        self.builders = {"generator": as_described(generator)}
         self.latent = latent
         self.n_features = n_features
         self.generator = build_network(generator, latent.n_components, n_features, "generator")
         self.discriminator = (
-            latent.divergence.build_discriminator(n_features) if latent.is_adversarial else None
+            latent.divergence.build_discriminator(n_features)
+            if latent.is_adversarial and has_discriminators
+            else None
         )
         low, high = bounds or (None, None)
         self.register_buffer("low", low)
@@ -58,6 +67,30 @@ class ImplicitModel(nn.Module):
     def prior(self) -> Prior:
         """The distribution of codes, in its own units."""
         return self.latent.prior
+
+    @property
+    def latents(self) -> tuple[Latent, ...]:
+        """The latent, alone."""
+        return (self.latent,)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a model with networks of these shapes is built from."""
+        low, high = self.low, self.high
+        bounds = None if low is None or high is None else (low.cpu(), high.cpu())
+        described = {"n_features": self.n_features, "latent": self.latent, "bounds": bounds}
+        return described | self.builders
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Lengths that arrays beside the model have."""
+        return {"n_features": self.n_features, "n_components": self.latent.n_components}
+
+    def inference_state(self) -> dict[str, Tensor]:
+        """Return the weights that sampling needs, by name."""
+        state = self.state_dict()
+        prefix = self.discriminator_prefix
+        return {name: value for name, value in state.items() if not name.startswith(prefix)}
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return the row of each code, shape (n_samples, n_features)."""

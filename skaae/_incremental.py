@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._device import Seeds, resolve_device
@@ -14,6 +18,7 @@ from skaae._streams import thinned
 from skaae.distributed import current_ranks
 from skaae.losses import as_loss
 from skaae.training import (
+    MOMENTS,
     Reference,
     batches_of,
     principal_components,
@@ -25,6 +30,27 @@ from skaae.training import (
 
 class IncrementalAutoencoder(BaseAdversarialAutoencoder):
     """An autoencoder of unlabelled rows that takes them piece by piece."""
+
+    #: Of a model that was saved in training, where ``partial_fit`` goes on.
+    _moments: Mapping[str, Tensor] = MappingProxyType({})
+
+    def _training_state(self) -> dict[str, Tensor]:
+        step = self.__dict__.get("_step")
+        return dict(self._moments) if step is None else step.moments()
+
+    def _resume(self, state: dict[str, Tensor]) -> None:
+        shapes = {name: p.shape for name, p in self.model_.named_parameters()}
+        for name, value in state.items():
+            key, _, parameter = name.partition(".")
+            others = (f"{other}.{parameter}" in state for other in MOMENTS)
+            known = key in MOMENTS and parameter in shapes and all(others)
+            shape = shapes[parameter] if known and key != "step" else torch.Size([])
+            if not known or value.shape != shape or value.dtype != torch.float32:
+                raise ValueError(f"{name}: expected the moments of a weight of the model.")
+            if key != "exp_avg" and bool((value < 0).any()):
+                raise ValueError(f"{name}: expected numbers that are not negative.")
+        if state:
+            self._moments = state
 
     def _partial_fit(self, X: Any) -> None:
         """Train for one pass over `X`, from the state that the last call left."""
@@ -48,7 +74,9 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 model, reference = self.model_, self._reference
             n_seen = len(x) + (0 if first else self.n_samples_seen_)
             step = self.__dict__.get("_step")
-            step = step or self._new_step(model, loss, len(x), reference, seeds)
+            if step is None:
+                step = self._new_step(model, loss, len(x), reference, seeds)
+                step.set_moments(self._moments)
             step.adjust(
                 divergence_weights=self._divergence_weights(model.latents, reference),
                 learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
@@ -68,6 +96,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             self._loss, self._reference, self._output_dtype = loss, reference, X.dtype
             # It told of a model that has moved on.
             self.__dict__.pop("prior_match_", None)
+            self.__dict__.pop("_moments", None)
             if not outcome.finite:
                 # The weights are those before the pass; the optimiser's moments are not finite.
                 del self._step

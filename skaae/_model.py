@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from skaae._labels import one_hot
 from skaae._latent import Latent
-from skaae.networks import OWN_BUILDERS, LinearPathNetwork, build_network, runs_in_double
+from skaae.networks import (
+    OWN_BUILDERS,
+    LinearPathNetwork,
+    as_described,
+    build_network,
+    runs_in_double,
+)
 from skaae.posteriors import PosteriorSample
 from skaae.priors import HeadPrior, Prior
 
@@ -94,17 +100,24 @@ class AutoencoderModel(nn.Module):
     encoder, decoder : callable or nn.Module
         Builders ``(n_inputs, n_outputs) -> nn.Module``.
     role : LabelRole, default=LabelRole()
+    has_discriminators : bool, default=True
+        Whether to build discriminators; inference needs none.
 
     Attributes
     ----------
     encoder, decoder : nn.Module
     discriminators : nn.ModuleDict
         By name of the latent.
+    builders : dict of str to object
+        What encoder and decoder were built by.
     heads : ClusterHeads or None
         What each label adds to the code.
     runs_in_double : bool
         Whether float64 rows may be inferred in float64; not all networks of users allow it.
     """
+
+    #: Of the names of weights that only training needs.
+    discriminator_prefix: ClassVar[str] = "discriminators."
 
     def __init__(
         self,
@@ -114,13 +127,15 @@ class AutoencoderModel(nn.Module):
         encoder: Any,
         decoder: Any,
         role: LabelRole | None = None,
+        has_discriminators: bool = True,
     ) -> None:
         super().__init__()
+        self.builders = {"encoder": as_described(encoder), "decoder": as_described(decoder)}
         self.latents = latents
         self.role = role = role or LabelRole()
         self.n_features = n_features
         self.n_components = latents[0].n_components
-        n_labels = latents[1].n_components if role.infers else role.n_given
+        self.n_labels = n_labels = latents[1].n_components if role.infers else role.n_given
         self._n_outputs = [latent.posterior.n_outputs(latent.n_components) for latent in latents]
         self._n_noise = [latent.posterior.input_noise().shape[1] for latent in latents]
         self.encoder = build_network(
@@ -140,22 +155,46 @@ class AutoencoderModel(nn.Module):
             or runs_in_double(self.decoder, self.n_components + n_beside)
         )
         self.heads = ClusterHeads(n_labels, self.n_components) if role.has_heads else None
-        self.discriminators = nn.ModuleDict(
-            {
-                latent.name: latent.divergence.build_discriminator(
-                    latent.n_components + (role.n_discriminated if latent is latents[0] else 0)
-                )
-                for latent in latents
-                if latent.is_adversarial
-            }
-        )
+        self.discriminators = nn.ModuleDict()
+        if has_discriminators:
+            self.add_discriminators()
         self.posterior_networks = nn.ModuleDict(
             {latent.name: latent.posterior.build(latent.n_components) for latent in latents}
         )
 
+    def add_discriminators(self) -> None:
+        """Build new discriminators where there are none, on the CPU."""
+        for latent in self.latents:
+            if latent.is_adversarial and latent.name not in self.discriminators:
+                n_labels = self.role.n_discriminated if latent is self.latents[0] else 0
+                n_inputs = latent.n_components + n_labels
+                self.discriminators[latent.name] = latent.divergence.build_discriminator(n_inputs)
+
+    # --------------------------------------------------------- what it is made of
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a model with networks of these shapes is built from."""
+        described = {"n_features": self.n_features, "latents": self.latents, "role": self.role}
+        return described | self.builders
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Lengths that arrays beside the model have."""
+        lengths = {"n_features": self.n_features, "n_components": self.n_components}
+        return lengths | ({"n_labels": self.n_labels} if self.n_labels else {})
+
+    def inference_state(self) -> dict[str, Tensor]:
+        """Return the weights that inference needs, by name."""
+        state = self.state_dict()
+        prefix = self.discriminator_prefix
+        return {name: value for name, value in state.items() if not name.startswith(prefix)}
+
     def __deepcopy__(self, memo: dict) -> AutoencoderModel:
-        # Networks are copied; latents are descriptions, never changed, and may hold much data.
+        # Networks are copied; latents and builders are descriptions, never changed, and may hold
+        # much data.
         memo[id(self.latents)] = self.latents
+        memo[id(self.builders)] = self.builders
         new = self.__class__.__new__(self.__class__)
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(self.__dict__, memo))

@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from numbers import Integral
 from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaae._device import new_generator, random_seed, resolve_device
+from skaae._version import __version__
+
+
+class _OtherVersionWarning(InconsistentVersionWarning):
+    """scikit-learn's warning, saying whose version it is."""
+
+    def __init__(self, *, package: str, **versions: str) -> None:
+        super().__init__(**versions)
+        self.package = package
+
+    def __str__(self) -> str:
+        return (
+            f"{self.estimator_name} was saved with {self.package} "
+            f"{self.original_sklearn_version} and is loaded with {self.current_sklearn_version}: "
+            "what it answers may differ. Load it with the version that it was saved with, or fit "
+            "it again."
+        )
+
+
+def warn_of_version(estimator: str, package: str, saved: str, here: str) -> None:
+    """Raise an InconsistentVersionWarning of an estimator that another version saved."""
+    warning = _OtherVersionWarning(
+        package=package,
+        estimator_name=estimator,
+        original_sklearn_version=saved,
+        current_sklearn_version=here,
+    )
+    warnings.warn(warning, stacklevel=2)
+
+
+def device_here(device: torch.device) -> torch.device:
+    """Return a device if this machine has it, else the CPU."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
 
 
 class PortableEstimator(BaseEstimator):
@@ -26,17 +64,20 @@ class PortableEstimator(BaseEstimator):
         if "model_" in state and self.device_.type != "cpu":
             state["model_"] = copy.deepcopy(self.model_).cpu()
         # Optimiser state holds generators and device tensors; partial_fit starts it anew.
-        state.pop("_step", None)
-        return state
+        for name in ("_step", "_moments"):
+            state.pop(name, None)
+        # scikit-learn stamps its own classes only.
+        return {**state, "_skaae_version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state, on the fitted device if this machine has it, else on the CPU."""
+        state = dict(state)
+        saved = state.pop("_skaae_version", __version__)
+        if saved != __version__:
+            warn_of_version(type(self).__name__, "skaae", saved, __version__)
         super().__setstate__(state)
         if "model_" in state:
-            try:
-                self.device_ = resolve_device(self.device_)
-            except ValueError:
-                self.device_ = torch.device("cpu")
+            self.device_ = device_here(self.device_)
             self.model_.to(self.device_)
 
     def __sklearn_tags__(self) -> Any:

@@ -92,6 +92,10 @@ class Posterior(BaseEstimator, ABC):
         """Return the number of encoder outputs for codes of dimension `n_components`."""
         return n_components
 
+    def _n_numbers(self, n_components: int) -> int:
+        """Return how many numbers it computes with beside networks; 0 for few."""
+        return 0
+
     def input_noise(self) -> Tensor:
         """Return the noise over which ``transform`` averages, shape (n_draws, n_noise).
 
@@ -211,6 +215,9 @@ class UniversalApproximator(Posterior):
         self.n_noise = n_noise
         self.n_mean_draws = n_mean_draws
 
+    def _n_numbers(self, n_components: int) -> int:
+        return int(self.n_noise) * int(self.n_mean_draws)
+
     def input_noise(self) -> Tensor:
         """Return `n_mean_draws` fixed draws of `n_noise` columns."""
         return fixed_noise(self.n_mean_draws, self.n_noise)
@@ -270,6 +277,9 @@ class Hierarchical(Posterior):
     def n_outputs(self, n_components: int) -> int:
         """Return two outputs a component: mean and log standard deviation of lambda."""
         return 2 * n_components
+
+    def _n_numbers(self, n_components: int) -> int:
+        return int(self.n_mean_draws) * n_components
 
     def build(self, n_components: int) -> nn.ModuleDict:
         """Return q(z|lambda) and r(lambda|z, x), the latter seeing x through q(lambda|x)."""

@@ -19,11 +19,13 @@ LAYERS = [
     ["_latent", "_neighbors", "_parameters"],
     ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "_warm_start", "training"],
-    ["_safety"],
+    ["_persistence"],
+    ["_fitted", "_safety"],
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],
     ["_autoencoder", "_classifier", "_clusterer", "_conditional"],
-    ["metrics", "plotting"],
+    ["_loading"],
+    ["hub", "metrics", "plotting"],
     ["__init__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -31,6 +33,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Within a layer, who may look at whom.
 ALLOWED_SIDEWAYS = {("training", "training"), ("priors", "priors"), ("networks", "networks")}
 ALLOWED_SIDEWAYS |= {("divergences", "divergences"), ("plotting", "plotting")}
+ALLOWED_SIDEWAYS |= {("_persistence", "_persistence")}
 
 
 def unit(path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from skaae.networks._convolutional import ConvolutionalDecoder, ConvolutionalEncoder
@@ -36,6 +37,11 @@ def resolve_builder(
     if choice is None or choice == "mlp":
         return default
     return registry[choice]() if isinstance(choice, str) else choice
+
+
+def as_described(builder: Any) -> Any:
+    """Return a builder as it is now: a copy of its parameters, where it has such."""
+    return clone(builder) if isinstance(builder, BaseEstimator) else builder
 
 
 def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.Module:
@@ -95,7 +101,7 @@ def runs_in_double(network: nn.Module, n_inputs: int) -> bool:
 def _check_shapes(network: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:
     """Raise ValueError where `network` does not map `n_inputs` to `n_outputs` columns."""
     parameter = next(network.parameters(), None)
-    like = torch.zeros(()) if parameter is None else parameter
+    like = torch.zeros((), device="cpu") if parameter is None else parameter
     rows = torch.zeros(2, n_inputs, dtype=like.dtype, device=like.device)
     was_training = network.training
     network.eval()
@@ -125,6 +131,7 @@ __all__ = [
     "ConvolutionalDecoder",
     "ConvolutionalEncoder",
     "LinearPathNetwork",
+    "as_described",
     "build_network",
     "draws_at_random",
     "resolve_builder",

@@ -33,6 +33,10 @@ class Prior(BaseEstimator, ABC):
         """Raise ValueError where a parameter is off or no such prior exists in `n_components`."""
         self._validate_params()
 
+    def _n_numbers(self, n_components: int) -> int:
+        """Return how many numbers it computes with, by order of magnitude; 0 for few."""
+        return 0
+
     def n_classes(self, n_components: int) -> int:
         """Return the number of classes that `sample` can draw from by `y`; 0 if it has none."""
         return 0

@@ -118,6 +118,9 @@ class GaussianMixture(PriorWithClasses):
                 f"got {self.weights}."
             )
 
+    def _n_numbers(self, n_components: int) -> int:
+        return int(self.n_classes(n_components)) * (n_components + 1) ** 2
+
     def _directions(self, n_dimensions: int) -> np.ndarray:
         if n_dimensions == 1:
             # Evenly spaced over [-1, 1]; a single mode sits in the middle.

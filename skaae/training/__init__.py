@@ -1,5 +1,6 @@
 """Training: one minibatch, and epochs of them."""
 
+from skaae.training._adam import MOMENTS
 from skaae.training._batches import Batch, ResidentBatches, StreamedBatches, batches_of
 from skaae.training._defaults import (
     Reference,
@@ -16,6 +17,7 @@ from skaae.training._step import TrainingStep
 from skaae.training._terms import Classification, Consistency, HeadDistance, Neighbors, Term
 
 __all__ = [
+    "MOMENTS",
     "Batch",
     "Budget",
     "Classification",

@@ -9,6 +9,9 @@ from skaae._model import ClusterHeads
 from skaae.distributed import current_ranks
 from skaae.networks import LinearPathNetwork
 
+#: What is known of the past gradients of a parameter: their number, and their moments.
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
 
 class Adam(torch.optim.AdamW):
     """AdamW over the parameters of networks, which :meth:`descend` moves.

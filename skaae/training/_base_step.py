@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skaae._device import ScopedRandomness
-from skaae.training._adam import Adam
+from skaae.training._adam import MOMENTS, Adam
 from skaae.training._batches import Batch
 
 # Below this many weights in its widest layer a discriminator runs in float32: it is soon done, and
@@ -54,6 +55,29 @@ class BaseStep(ABC):
     @abstractmethod
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
+
+    def moments(self) -> dict[str, Tensor]:
+        """Return what the optimisers know of past gradients, by its name and its parameter's."""
+        names: dict[Tensor, str] = {p: name for name, p in self.model.named_parameters()}
+        return {
+            f"{key}.{names[parameter]}": value
+            for optimizer in self.optimizers
+            for parameter, state in optimizer.state.items()
+            for key, value in state.items()
+        }
+
+    def set_moments(self, moments: Mapping[str, Tensor]) -> None:
+        """Let the optimisers go on from ``moments``."""
+        names: dict[Tensor, str] = {p: name for name, p in self.model.named_parameters()}
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    known = {key: f"{key}.{names[parameter]}" for key in MOMENTS}
+                    if all(name in moments for name in known.values()):
+                        optimizer.state[parameter] = {
+                            key: moments[name].clone().to(parameter.device)
+                            for key, name in known.items()
+                        }
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate to `factor` times its initial value."""

@@ -137,9 +137,9 @@ def from_files(
     estimator._validate_params()
     fitted = _decoded(document["fitted"], reader, "fitted")
     model = _model(case, document["model"], weights, reader)
-    reader.check_all_used()
     fitted["model_"] = model
     _check_fitted(case, fitted, model)
+    reader.check_all_used()
     place = device_here(fitted["device_"]) if _is_auto(device) else resolve_device(device)
     fitted["device_"], fitted["model_"] = place, model.to(place)
     vars(estimator).update(fitted)

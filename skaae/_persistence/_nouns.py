@@ -254,7 +254,8 @@ class Named(Kind):
         foreign = (torch.distributions.Distribution, stats.distributions.rv_frozen)
         if isinstance(value, foreign) or type(value).__module__.startswith("scipy.stats"):
             return False  # an object that draws otherwise would not be noticed
-        return callable(value) or hasattr(value, "sample")
+        # Tables of pandas have a method sample.
+        return callable(value) or (hasattr(value, "sample") and not hasattr(value, "__array__"))
 
     def encode(self, value, writer, where):
         parts = where.split(".")

@@ -1,0 +1,63 @@
+"""What tests of saved estimators share: fits of a moment and the files they become."""
+
+import json
+
+import numpy as np
+import safetensors.torch
+from source_cases import answers
+
+import skaae
+from skaae import (
+    AdversarialAutoencoder,
+    AdversarialAutoencoderClassifier,
+    ImplicitGenerativeModel,
+)
+
+DOCUMENT, WEIGHTS = "model.json", "weights.safetensors"
+
+
+def fitted_small(seed=0, **parameters):
+    rows = np.random.default_rng(0).normal(size=(40, 4))
+    small = {"hidden_layer_sizes": (3,), "max_iter": 1, "random_state": seed}
+    return AdversarialAutoencoder(**(small | parameters)).fit(rows)
+
+
+def save_originals(folder):
+    """Save an estimator of each kind, small, for tests to copy and spoil."""
+    rows = np.random.default_rng(0).normal(size=(40, 4))
+    labels = np.array(["a", "b"])[np.arange(40) % 2]
+    small = {"hidden_layer_sizes": (3,), "max_iter": 1, "random_state": 0}
+    fitted_small(prior="gaussian_mixture").save(folder / "autoencoder")
+    fitted_small(posterior="universal").partial_fit(rows).save(folder / "training", training=True)
+    AdversarialAutoencoderClassifier(**small).fit(rows, labels).save(folder / "classifier")
+    ImplicitGenerativeModel(2, bounded=True, **small).fit(rows).save(folder / "implicit")
+    return folder
+
+
+def roundtrip(model, folder, name="model", **options):
+    model.save(folder / name, **options)
+    return skaae.load(folder / name)
+
+
+def assert_answer_alike(model, other, X, y=None):
+    for before, after in zip(answers(model, X, y), answers(other, X, y), strict=True):
+        assert before.dtype == after.dtype
+        assert np.array_equal(before, after)
+
+
+def document_of(folder):
+    return json.loads((folder / DOCUMENT).read_text())
+
+
+def edit_document(folder, edit):
+    """Let `edit` change the parsed document in place, and write it again."""
+    document = document_of(folder)
+    edit(document)
+    (folder / DOCUMENT).write_text(json.dumps(document))
+
+
+def edit_weights(folder, edit):
+    """Let `edit` change the dict of tensors in place, and write it again."""
+    tensors = safetensors.torch.load((folder / WEIGHTS).read_bytes())
+    edit(tensors)
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors))

@@ -1,6 +1,6 @@
 """Adversarial autoencoders as scikit-learn estimators."""
 
-from skaae import divergences, losses, metrics, networks, plotting, posteriors, priors
+from skaae import divergences, hub, losses, metrics, networks, plotting, posteriors, priors
 from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
@@ -8,6 +8,7 @@ from skaae._conditional import ConditionalAdversarialAutoencoder
 from skaae._implicit import ImplicitGenerativeModel
 from skaae._loading import load
 from skaae._version import __version__
+from skaae.hub import from_pretrained
 
 __all__ = [
     "AdversarialAutoencoder",
@@ -17,6 +18,8 @@ __all__ = [
     "ImplicitGenerativeModel",
     "__version__",
     "divergences",
+    "from_pretrained",
+    "hub",
     "load",
     "losses",
     "metrics",

@@ -1,11 +1,13 @@
 """Shared fixtures: the device to test on, and data that may be absent."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from persistence_cases import save_originals
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import minmax_scale
@@ -108,3 +110,15 @@ def blocks_are_small(monkeypatch):
 def every_file_is_large(monkeypatch):
     monkeypatch.setattr("skaae._sources._LARGEST_READ_AT_ONCE", 0)
     monkeypatch.setattr("skaae._sources._FEWEST_COLUMNS_TO_STREAM", 1)
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory):
+    """Return a folder of saved estimators, for tests to copy and spoil."""
+    return save_originals(tmp_path_factory.mktemp("originals"))
+
+
+@pytest.fixture
+def saved(originals, tmp_path):
+    """Return a copy of a saved estimator, for a test to spoil."""
+    return shutil.copytree(originals / "autoencoder", tmp_path / "model")

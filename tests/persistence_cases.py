@@ -1,8 +1,11 @@
 """What tests of saved estimators share: fits of a moment and the files they become."""
 
 import json
+import resource
+import time
 
 import numpy as np
+import pytest
 import safetensors.torch
 from source_cases import answers
 
@@ -61,3 +64,26 @@ def edit_weights(folder, edit):
     tensors = safetensors.torch.load((folder / WEIGHTS).read_bytes())
     edit(tensors)
     (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors))
+
+
+def set_at(*path, to):
+    def edit(document):
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = to
+
+    return edit
+
+
+def assert_refused(path, match, seconds=1.0):
+    """Assert a ValueError that names the file, in time, with little memory and no trace."""
+    beside = sorted(str(found) for found in path.parent.rglob("*"))
+    start, peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=match) as caught:
+        skaae.load(path)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 2_000
+    assert time.process_time() - start < seconds
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 300_000  # kilobytes
+    assert sorted(str(found) for found in path.parent.rglob("*")) == beside

@@ -24,8 +24,8 @@ LAYERS = [
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],
     ["_autoencoder", "_classifier", "_clusterer", "_conditional"],
-    ["_loading"],
-    ["hub", "metrics", "plotting"],
+    ["_loading", "metrics", "plotting"],
+    ["hub"],
     ["__init__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

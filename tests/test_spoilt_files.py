@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from estimator_cases import short_fits_may_warn
-from persistence_cases import DOCUMENT, WEIGHTS, save_originals
+from persistence_cases import DOCUMENT, WEIGHTS
 
 import skaae
 
@@ -15,11 +15,6 @@ pytestmark = [
     short_fits_may_warn,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def originals(tmp_path_factory):
-    return save_originals(tmp_path_factory.mktemp("originals"))
 
 
 SPOILT = [None, True, -1, 0, 10**9, 10**30, 1.5, "", "x", [], {}, [[]], {"tuple": [1]}]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from skaae._persistence._estimators import from_files, to_files, versions
 from skaae._persistence._fields import Fitted
-from skaae._persistence._files import read_files, write_files
+from skaae._persistence._files import DOCUMENT, WEIGHTS, read_files, write_files
 from skaae._persistence._saving import SavingMixin
 
 __all__ = [
+    "DOCUMENT",
+    "WEIGHTS",
     "Fitted",
     "SavingMixin",
     "from_files",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -198,19 +199,26 @@ def _model(case: Any, body: Any, weights: dict[str, Tensor], reader: Reader) -> 
     _check_parts(arguments)
     model_class = case._fitted_attributes["model_"].type
     trained = any(name.startswith(model_class.discriminator_prefix) for name in weights)
-    try:
-        with torch.device("meta"):
-            model = model_class(
-                **{name: _built_on_cpu(value) for name, value in arguments.items()},
-                has_discriminators=trained,
-            ).to(torch.float32)
-    except Exception as error:  # also those of a user's builder
-        raise ValueError(f"model: it cannot be built: {str(error)[:300]}") from error
+    with _refusing("model: it cannot be built"), torch.device("meta"):
+        model = model_class(
+            **{name: _built_on_cpu(value) for name, value in arguments.items()},
+            has_discriminators=trained,
+        ).to(torch.float32)
     model.builders.update({name: arguments[name] for name in model.builders})
     _check_weights(model.state_dict(), weights)
-    _check_latents(model)
+    with _refusing("model: its latents are none"):
+        _check_latents(model)
     _fill(model, weights)
     return model.eval().requires_grad_(True)
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Let parts say what they cannot be made of in any way, also those of users."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what}: {str(error)[:300]}") from error
 
 
 def _built_on_cpu(value: Any) -> Any:

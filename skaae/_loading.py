@@ -95,4 +95,4 @@ def load_files(
         files = read_files(path, follow_links=follow_links)
         return from_files(files, ESTIMATORS, device=device, custom_objects=custom_objects)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {str(error)[:1000]}") from error

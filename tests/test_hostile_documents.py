@@ -55,6 +55,7 @@ def noun(name, **parameters):
 
 
 LATENT = ("model", "latents", "tuple", 0, "record", "fields")
+TORCH_WITH_DIM = {"torch": ["LKJCholesky", {"dim": {"tensor": "array.0"}}]}
 EDITS = {
     "unknown estimator": (set_at("estimator", to="Estimator"), "expected one of"),
     "an estimator that is not ours": (set_at("estimator", to="os.system"), "not part of skaae"),
@@ -104,7 +105,7 @@ EDITS = {
     ),
     "text of a huge width": (
         set_at("fitted", "feature_names_in_", to={"text": [10**9, ["a"]]}),
-        "width",
+        "many times",
     ),
     "a tensor that is not there": (
         set_at("fitted", "_scaling", "record", "fields", "scale", to={"tensor": "model.no"}),
@@ -173,6 +174,38 @@ EDITS = {
     "an infinite prior": (
         set_at(*LATENT, "prior", to=noun("priors.Normal", scale={"float": "nan"})),
         "scale",
+    ),
+    "many latents": (
+        lambda document: document["model"].update(
+            latents={"tuple": document["model"]["latents"]["tuple"] * 3000}
+        ),
+        "more lists and objects",
+    ),
+    "three latents": (
+        lambda document: document["model"].update(
+            latents={"tuple": document["model"]["latents"]["tuple"] * 3}
+        ),
+        "a code and a label",
+    ),
+    "text of a huge width, many times": (
+        set_at("parameters", "prior", to=[{"text": [2**18, ["a"] * 9]}] * 999),
+        "many times",
+    ),
+    "a tensor, many times": (
+        set_at("parameters", "prior", to=[{"tensor": "array.0"}] * 150_000),
+        "more lists and objects|name of a tensor",
+    ),
+    "many lists": (set_at("parameters", "prior", to=[[]] * 2_000_000), "at most 262,144 lists"),
+    "a long list": (set_at("parameters", "random_state", to=[0] * 2_000_000), "random_state"),
+    "a distribution of a huge shape": (
+        set_at(
+            "parameters", "prior", to={"torch": ["LKJCholesky", {"dim": {"tensor": "array.0"}}]}
+        ),
+        "tensors that it has",
+    ),
+    "an array of distributions": (
+        set_at("parameters", "prior", to={"scipy": ["t", [[1, 2]], {"dict": {}}]}),
+        "numbers",
     ),
     "versions that are none": (set_at("versions", to=3), "versions"),
 }

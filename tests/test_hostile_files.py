@@ -119,6 +119,27 @@ def test_classes_that_do_not_fit(originals, tmp_path):
     assert_refused(saved, "classes_")
 
 
+def test_tensors_that_are_named_again_and_again(saved):
+    edit_weights(saved, lambda tensors: tensors.update({"array.99": torch.zeros(2**20)}))
+    edit_document(saved, set_at("parameters", "prior", to=[{"tensor": "array.99"}] * 1_000))
+    assert_refused(saved, "many times")
+
+
+def test_a_distribution_that_broadcasts_to_a_huge_shape(saved):
+    tensors = {"array.98": torch.ones(2**16, 1), "array.99": torch.ones(1, 2**16)}
+    edit_weights(saved, lambda found: found.update(tensors))
+    normal = {"loc": {"tensor": "array.98"}, "scale": {"tensor": "array.99"}}
+    edit_document(saved, set_at("parameters", "prior", to={"torch": ["Normal", normal]}))
+    assert_refused(saved, "many times")
+
+
+def test_a_history_of_many_rows(saved):
+    edit_weights(saved, lambda tensors: tensors.update({"array.99": torch.zeros(2**18).double()}))
+    part = {"epoch": {"array": ["array.99", "float64"]}}
+    edit_document(saved, set_at("fitted", "history_", to={"history": [part] * 1_000}))
+    assert_refused(saved, "many times")
+
+
 def test_moments_that_cannot_be(originals, tmp_path):
     saved = shutil.copytree(originals / "training", tmp_path / "model")
     name = "training.exp_avg_sq.encoder.linear.weight"

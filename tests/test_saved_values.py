@@ -174,11 +174,17 @@ def test_a_long_history_stays_small(tmp_path):
 # ------------------------------------------------------------------------- going on
 
 
+@pytest.fixture(scope="module")
+def trained(X):
+    parameters = {"max_iter": 60, "hidden_layer_sizes": (16,), "random_state": 0}
+    return AdversarialAutoencoder(3, warm_start=True, **parameters).fit(X)
+
+
 @pytest.mark.parametrize("training", [False, True])
-def test_partial_fit_goes_on(tmp_path, X, training):
-    model = AdversarialAutoencoder(3, max_iter=30, random_state=0).fit(X)
+def test_partial_fit_goes_on(tmp_path, X, trained, training):
+    model = trained
     loaded = roundtrip(model, tmp_path, training=training).partial_fit(X)
-    assert loaded.n_iter_ == 31
+    assert loaded.n_iter_ == 61
     assert loaded.n_samples_seen_ == 2 * len(X)
     assert loaded.score(X) > 2.0 * model.score(X)
 
@@ -220,9 +226,8 @@ def test_an_implicit_model_keeps_its_discriminator_on_request(tmp_path):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_warm_start_goes_on(tmp_path, X, training):
-    model = AdversarialAutoencoder(warm_start=True, max_iter=30, random_state=0).fit(X)
-    loaded = roundtrip(model, tmp_path, training=training)
+def test_warm_start_goes_on(tmp_path, X, trained, training):
+    loaded = roundtrip(trained, tmp_path, training=training)
     codes = loaded.transform(X)
     loaded.set_params(max_iter=1, learning_rate=1e-6).fit(X)
     assert loaded.transform(X) == pytest.approx(codes, abs=0.05)

@@ -196,7 +196,8 @@ def _decoded(body: Any, reader: Reader, where: str) -> dict[str, Any]:
 
 def _model(case: Any, body: Any, weights: dict[str, Tensor], reader: Reader) -> Any:
     arguments = _decoded(body, reader, "model")
-    _check_parts(arguments)
+    with _refusing("model"):
+        _check_parts(arguments)
     model_class = case._fitted_attributes["model_"].type
     trained = any(name.startswith(model_class.discriminator_prefix) for name in weights)
     with _refusing("model: it cannot be built"), torch.device("meta"):
@@ -237,6 +238,7 @@ def _check_parts(arguments: dict[str, Any]) -> None:
     """Raise ValueError where a network would have more layers than any is likely to."""
     latents = arguments.get("latents", (arguments.get("latent"),))
     latents = latents if isinstance(latents, tuple) else ()
+    expect(len(latents) <= 2, "latents", "a code and a label", len(latents))
     divergences = [latent.divergence for latent in latents if isinstance(latent, Latent)]
     for noun in [*arguments.values(), *divergences]:
         if not isinstance(noun, BaseEstimator):

@@ -18,6 +18,8 @@ FORMAT = 1
 
 # Names of a hundred thousand columns and as many classes have room; more is not ours.
 _LARGEST_DOCUMENT = 2**23
+# Python takes seconds and gigabytes for millions of lists.
+_MOST_OPENED = 2**18
 
 
 # ------------------------------------------------------------------------------ reading
@@ -113,8 +115,9 @@ def parse_document(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not valid JSON, nests too deeply, names something twice, or is of another format.
+        If it is not valid JSON, has too many lists, nests too deeply, names something twice, or is of another format.
     """
+    _check_opened(data)
     try:
         document = json.loads(
             data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique
@@ -131,6 +134,12 @@ def parse_document(data: bytes) -> dict[str, Any]:
             "newer skaae wrote it, upgrade to load it."
         )
     return document
+
+
+def _check_opened(data: bytes) -> None:
+    n_opened = data.count(b"[") + data.count(b"{")
+    if n_opened > _MOST_OPENED:
+        raise ValueError(f"{DOCUMENT}: expected at most {_MOST_OPENED:,} lists, got {n_opened:,}.")
 
 
 def _refuse_constant(name: str) -> None:
@@ -158,6 +167,7 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
         If something is in the way that ``save`` did not write.
     """
     _check_size(DOCUMENT, len(files[DOCUMENT]), _LARGEST_DOCUMENT)
+    _check_opened(files[DOCUMENT])
     as_zip = path.suffix.lower() == ".zip"
     if os.path.lexists(path) and not _is_ours(path, as_zip):
         raise FileExistsError(

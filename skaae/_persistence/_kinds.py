@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-# Of letters times entries of an array of text, which NumPy pads to the longest.
-_LARGEST_TEXT = 2**24
+# What a dict and a number in it take, about.
+_DICT_BYTES, _FLOAT_BYTES = 256, 32
 _NUMBERS = [
     "bool",
     "int8",
@@ -40,6 +40,8 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
+    #: Of reading one, where a plain list costs 1.
+    cost: ClassVar[int] = 8
 
     @abstractmethod
     def takes(self, value: Any) -> bool:
@@ -150,6 +152,8 @@ class History(Kind):
                 numbers = isinstance(column, np.ndarray) and column.ndim == 1
                 expect(numbers and column.dtype.kind in "if", where, "columns of numbers", column)
             expect(len({len(c) for c in columns}) == 1, where, "columns of one length", len(part))
+            n_rows = len(columns[0])
+            reader.spend(n_rows * (_DICT_BYTES + _FLOAT_BYTES * len(columns)), where)
             rows = zip(*(column.tolist() for column in columns))
             entries += [dict(zip(part, row)) for row in rows]
         return entries
@@ -258,7 +262,8 @@ class TextArray(Kind):
         if width is None:
             return np.array([*items, None], dtype=object)[:-1]  # an array, whatever the items
         enough = type(width) is int and max(map(len, items), default=0) <= width
-        expect(enough and width * len(items) <= _LARGEST_TEXT, where, "the width of text", width)
+        expect(enough, where, "the width of text", width)
+        reader.spend(4 * width * len(items), where)
         return np.array(items, dtype=f"U{width}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from numbers import Real
 from typing import Any, get_type_hints
 
 import torch
@@ -42,6 +44,8 @@ _CASES: dict[str, list[Any]] = {
 NOUNS: dict[str, Any] = {
     f"{package}.{case.__name__}": case for package, cases in _CASES.items() for case in cases
 }
+# Objects look up their parameters; no estimator has a hundred.
+_COST = 512
 _NAMES = {case: name for name, case in NOUNS.items()}
 
 #: Dataclasses that fitted estimators hold.
@@ -59,6 +63,7 @@ class Noun(Kind):
     """An object of a registry: its name and parameters."""
 
     name = "noun"
+    cost = _COST
 
     def takes(self, value):
         return type(value) in _NAMES and holds_numbers_only(value)
@@ -89,6 +94,7 @@ class Record(Kind):
     """A dataclass of fitted state: its name and fields, of the types that it declares."""
 
     name = "record"
+    cost = _COST
 
     def takes(self, value):
         return type(value) in RECORDS.values()
@@ -123,10 +129,13 @@ class ScipyDistribution(Kind):
     """A univariate frozen distribution: its name in :mod:`scipy.stats` and its numbers."""
 
     name = "scipy"
+    cost = _COST
 
     def takes(self, value):
         frozen = type(value).__module__.startswith("scipy.stats") and hasattr(value, "kwds")
-        return frozen and _is_of_scipy(getattr(value.dist, "name", None))
+        if not frozen or not _is_of_scipy(getattr(value.dist, "name", None)):
+            return False
+        return all(isinstance(number, Real) for number in [*value.args, *value.kwds.values()])
 
     def encode(self, value, writer, where):
         numbers = writer.encode([list(value.args), value.kwds], where)
@@ -137,6 +146,8 @@ class ScipyDistribution(Kind):
         expect(triple, where, "the name of a distribution of scipy.stats and numbers", body)
         args, kwds = reader.decode(body[1:], where)
         expect(isinstance(args, list) and isinstance(kwds, dict), where, "numbers", args)
+        numbers = all(isinstance(number, Real) for number in [*args, *kwds.values()])
+        expect(numbers, where, "numbers", args)
         try:
             return getattr(stats, body[0])(*args, **kwds)
         except (TypeError, ValueError) as error:
@@ -152,6 +163,7 @@ class TorchDistribution(Kind):
     """A distribution of :mod:`torch.distributions` that its tensors say all of."""
 
     name = "torch"
+    cost = _COST
 
     def takes(self, value):
         return _torch_parameters(value) is not None
@@ -167,10 +179,16 @@ class TorchDistribution(Kind):
         pair = isinstance(body, list) and len(body) == 2 and isinstance(body[1], dict)
         expect(pair and _is_of_torch(body[0]), where, "a distribution of torch", body)
         parameters = {name: reader.decode(item, where) for name, item in body[1].items()}
+        case = getattr(torch.distributions, body[0])
+        names = case.arg_constraints if isinstance(case.arg_constraints, dict) else {}
+        known = parameters.keys() <= names.keys()
         tensors = all(isinstance(item, Tensor) for item in parameters.values())
-        expect(tensors, where, "tensors", list(parameters))
+        expect(known and tensors, where, "tensors that it has", sorted(parameters))
         try:
-            return getattr(torch.distributions, body[0])(**parameters)
+            # Its own checks look at every number of the shape that tensors broadcast to.
+            shape = torch.broadcast_shapes(*(item.shape for item in parameters.values()))
+            reader.spend(16 * math.prod(shape), where)
+            return case(**parameters)
         except Exception as error:
             raise ValueError(
                 f"{where}: torch.distributions.{body[0]}: {str(error)[:200]}"
@@ -230,6 +248,7 @@ class CustomNoun(Kind):
     """An object of a user's class: the class is asked for on loading, its parameters are kept."""
 
     name = "custom"
+    cost = _COST
 
     def takes(self, value):
         return holds_numbers_only(value) and type(value) not in _NAMES

@@ -17,6 +17,17 @@ _KINDS: list[Kind] = [*KINDS, *NOUN_KINDS]
 _BY_NAME = {kind.name: kind for kind in _KINDS}
 # Nothing that is saved comes near; a document may nest deeper than Python's stack.
 _DEEPEST = 32
+# Bytes of values for each byte of tensors, and without any: a document may name one many times.
+_MEMORY_PER_BYTE = 16
+_MEMORY = 2**26
+# What a document may cost to read, about a second in all: a list costs 1.
+_MOST_COST = 2**16
+
+
+def _charge(left: int, cost: int, where: str) -> int:
+    if left < cost:
+        raise ValueError(f"{where}: more lists and objects than can be loaded; use an array.")
+    return left - cost
 
 
 class Writer:
@@ -31,6 +42,7 @@ class Writer:
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._digests: dict[bytes, str] = {}
+        self._cost_left = _MOST_COST
 
     def encode(self, value: Any, where: str) -> Any:
         """Return JSON for a value; raise TypeError where it is of no kind."""
@@ -40,8 +52,10 @@ class Writer:
             return value
         for kind in _KINDS:
             if kind.takes(value):
+                self._cost_left = _charge(self._cost_left, kind.cost, where)
                 return {kind.name: kind.encode(value, self, where)}
         if type(value) is list:
+            self._cost_left = _charge(self._cost_left, 1, where)
             return [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
         raise TypeError(
             f"{where}: save keeps numbers, text, lists, arrays, and objects of skaae, not "
@@ -76,7 +90,9 @@ class Reader:
         self._tensors = tensors
         self._custom = _by_name(custom_objects)
         self._used: set[str] = set()
-        self._depth = 0
+        self._depth, self._cost_left = 0, _MOST_COST
+        held = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        self._memory_left = _MEMORY + _MEMORY_PER_BYTE * held
 
     def decode(self, value: Any, where: str) -> Any:
         """Return the value that a writer encoded; raise ValueError where it cannot have."""
@@ -86,10 +102,14 @@ class Reader:
         expect(self._depth <= _DEEPEST, where, f"at most {_DEEPEST} levels", "more")
         try:
             if isinstance(value, list):
+                self._cost_left = _charge(self._cost_left, 1, where)
+                if not any(isinstance(item, (list, dict)) for item in value):
+                    return value
                 return [self.decode(item, where) for item in value]
             expect(len(value) == 1, where, "an object with one name, its kind", list(value)[:3])
             ((name, body),) = value.items()
             expect(name in _BY_NAME, where, f"one of {sorted(_BY_NAME)}", name)
+            self._cost_left = _charge(self._cost_left, _BY_NAME[name].cost, where)
             return _BY_NAME[name].decode(body, self, where)
         finally:
             self._depth -= 1
@@ -99,7 +119,16 @@ class Reader:
         known = isinstance(name, str) and name in self._tensors
         expect(known, where, "the name of a tensor in the file of weights", name)
         self._used.add(name)
+        self.spend(self._tensors[name].numel() * self._tensors[name].element_size(), where)
         return self._tensors[name].clone()
+
+    def spend(self, n_bytes: int, where: str) -> None:
+        """Raise ValueError where values take more memory than the files account for."""
+        self._memory_left -= n_bytes
+        if self._memory_left < 0:
+            raise ValueError(
+                f"{where}: expected values of the size of the files, got many times it."
+            )
 
     def check_all_used(self) -> None:
         """Raise ValueError where a tensor is there that no value asked for."""

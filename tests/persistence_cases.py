@@ -1,5 +1,7 @@
 """What tests of saved estimators share: fits of a moment and the files they become."""
 
+import copy
+import functools
 import json
 import resource
 import time
@@ -20,6 +22,12 @@ DOCUMENT, WEIGHTS = "model.json", "weights.safetensors"
 
 
 def fitted_small(seed=0, **parameters):
+    """Return an estimator of four columns, of a test's own where it may change it."""
+    return copy.deepcopy(_fitted_small(seed, **parameters))
+
+
+@functools.cache
+def _fitted_small(seed, **parameters):
     rows = np.random.default_rng(0).normal(size=(40, 4))
     small = {"hidden_layer_sizes": (3,), "max_iter": 1, "random_state": seed}
     return AdversarialAutoencoder(**(small | parameters)).fit(rows)

@@ -196,7 +196,7 @@ EDITS = {
         "more lists and objects|name of a tensor",
     ),
     "many lists": (set_at("parameters", "prior", to=[[]] * 2_000_000), "at most 262,144 lists"),
-    "a long list": (set_at("parameters", "random_state", to=[0] * 2_000_000), "random_state"),
+    "a long list": (set_at("parameters", "random_state", to=[0] * 500_000), "random_state"),
     "a distribution of a huge shape": (
         set_at(
             "parameters", "prior", to={"torch": ["LKJCholesky", {"dim": {"tensor": "array.0"}}]}

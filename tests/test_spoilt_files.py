@@ -110,7 +110,7 @@ def n_loaded(originals, folder, seeds):
 
 def test_spoilt_files_load_or_are_refused(originals, tmp_path):
     # Some changes do no harm: a seed, a figure of the history, a digit of a weight.
-    assert 10 < n_loaded(originals, tmp_path, range(200)) < 150
+    assert 0 < n_loaded(originals, tmp_path, range(100)) < 75
 
 
 @pytest.mark.slow

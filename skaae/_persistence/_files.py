@@ -115,7 +115,8 @@ def parse_document(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not valid JSON, has too many lists, nests too deeply, names something twice, or is of another format.
+        If it is not valid JSON, has too many lists, nests too deeply, names something twice, or is
+        of another format.
     """
     _check_opened(data)
     try:

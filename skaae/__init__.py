@@ -1,6 +1,6 @@
 """Adversarial autoencoders as scikit-learn estimators."""
 
-from skaae import divergences, hub, losses, metrics, networks, plotting, posteriors, priors
+from skaae import divergences, export, hub, losses, metrics, networks, plotting, posteriors, priors
 from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
@@ -18,6 +18,7 @@ __all__ = [
     "ImplicitGenerativeModel",
     "__version__",
     "divergences",
+    "export",
     "from_pretrained",
     "hub",
     "load",

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
-from skaae._codec import Codec
+from skaae._codec import Codec, Graph
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -324,6 +324,9 @@ class BaseAdversarialAutoencoder(
     def _codec(self) -> Codec:
         check_is_fitted(self)
         return Codec(self.model_, self._scaling, self._loss, self.device_)
+
+    def _graphs(self) -> dict[str, Graph]:
+        return self._codec.graphs()
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the mean code E[z|x] of each row; with cluster heads, its place on the map.

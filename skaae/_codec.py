@@ -1,4 +1,4 @@
-"""Arrays to codes and back: a fitted model behind NumPy."""
+"""Rows to codes and back, in users' units: a fitted model behind arrays, and as graphs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,30 @@ import torch
 from torch import Tensor
 
 from skaae._device import apply_in_batches, inference_dtype
+from skaae._labels import one_hot
 from skaae._model import AutoencoderModel
 from skaae._scaling import ColumnScaling
 from skaae._sources import Rows
 from skaae.losses import ReconstructionLoss
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A part of a fitted model as one function of tensors in users' units, for exporters.
+
+    Parameters
+    ----------
+    function : callable
+        ``(model, *inputs) -> Tensor``.
+    inputs : dict of str to Tensor
+        Names of the inputs, and two rows of each.
+    output : str
+        Name of what comes out.
+    """
+
+    function: Callable[..., Tensor]
+    inputs: dict[str, Tensor]
+    output: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +60,7 @@ class Codec:
     def encode(self, X: Rows) -> np.ndarray:
         """Return mean codes in the prior's units, shape (n_samples, n_components)."""
         return self._apply(
-            lambda model, x: model.to_prior_units(model.code_of(x)),
+            _codes,
             X,
             self.model.n_components,
             before=self.scaling.forward,
@@ -49,7 +69,7 @@ class Codec:
     def label_probabilities(self, X: Rows) -> np.ndarray:
         """Return q(y|x) of the inferred labels, shape (n_samples, n_labels)."""
         return self._apply(
-            lambda model, x: model.mean_codes(x)[1],
+            _probabilities,
             X,
             self.model.latents[1].n_components,
             before=self.scaling.forward,
@@ -68,9 +88,8 @@ class Codec:
         n_components = self.model.n_components
 
         def rows(model: AutoencoderModel, both: Tensor) -> Tensor:
-            code = model.from_prior_units(both[:, :n_components])
             beside = None if labels is None else both[:, n_components:]
-            return self.loss.mean(model.decode(code, beside))
+            return self._rows(model, both[:, :n_components], beside)
 
         return self._apply(
             rows, codes, self.model.n_features, beside=labels, after=self.scaling.inverse
@@ -96,6 +115,32 @@ class Codec:
 
         return self._apply(losses, X, 1, before=self.scaling.forward, beside=labels)[:, 0]
 
+    def graphs(self) -> dict[str, Graph]:
+        """Return what ``encode``, ``decode`` and ``label_probabilities`` compute, by part."""
+        model, forward = self.model, self.scaling.forward
+        rows = {"rows": torch.zeros(2, model.n_features)}
+        codes = {"codes": torch.zeros(2, model.n_components)}
+        n_labels = model.n_label_inputs
+        labels = {"labels": torch.zeros(2, dtype=torch.int64)} if n_labels else {}
+
+        def decoded(model: AutoencoderModel, codes: Tensor, *labels: Tensor) -> Tensor:
+            beside = [one_hot(y, n_labels) for y in labels]
+            return self.scaling.inverse(self._rows(model, codes, *beside))
+
+        found = {
+            "encoder": Graph(lambda model, x: _codes(model, forward(x)), rows, "codes"),
+            "decoder": Graph(decoded, {**codes, **labels}, "rows"),
+        }
+        if model.role.infers:
+            found["classifier"] = Graph(
+                lambda model, x: _probabilities(model, forward(x)), rows, "probabilities"
+            )
+        return found
+
+    def _rows(self, model: AutoencoderModel, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return rows in the networks' units for codes in the prior's."""
+        return self.loss.mean(model.decode(model.from_prior_units(codes), labels))
+
     def _apply(
         self,
         function: Callable[[AutoencoderModel, Tensor], Tensor],
@@ -115,3 +160,11 @@ class Codec:
                 device=self.device,
                 **around,
             )
+
+
+def _codes(model: AutoencoderModel, x: Tensor) -> Tensor:
+    return model.to_prior_units(model.code_of(x))
+
+
+def _probabilities(model: AutoencoderModel, x: Tensor) -> Tensor:
+    return model.mean_codes(x)[1]

@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from skaae._codec import Graph
 from skaae._compat import Interval, StrOptions
 from skaae._device import (
     ScopedRandomness,
@@ -301,6 +302,16 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         """Return rows in the data's units, between the bounds to the last digit."""
         rows = self._scaling.inverse(rows)
         return rows if self._bounds is None else rows.clamp(*(b.to(rows) for b in self._bounds))
+
+    def _graphs(self) -> dict[str, Graph]:
+        check_is_fitted(self)
+        units = self.model_.latent.scaling
+        codes = {"codes": torch.zeros(2, self.model_.latent.n_components)}
+        return {
+            "decoder": Graph(
+                lambda model, z: self._in_bounds(model(units.forward(z))), codes, "rows"
+            )
+        }
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return minus the sliced Wasserstein distance of `X` from as many samples.

@@ -112,6 +112,8 @@ class AutoencoderModel(nn.Module):
         What encoder and decoder were built by.
     heads : ClusterHeads or None
         What each label adds to the code.
+    n_label_inputs : int
+        Label columns that the decoder takes beside the code.
     runs_in_double : bool
         Whether float64 rows may be inferred in float64; not all networks of users allow it.
     """
@@ -145,7 +147,7 @@ class AutoencoderModel(nn.Module):
             # Labels that start out equally likely everywhere, and are not told apart by their use
             # for reconstruction, have no gradient to leave that by.
             self.encoder.start_at_random(slice(self._n_outputs[0], None))
-        n_beside = 0 if role.has_heads else n_labels
+        self.n_label_inputs = n_beside = 0 if role.has_heads else n_labels
         self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")
         self.runs_in_double = (
             type(encoder) in OWN_BUILDERS
@@ -250,7 +252,7 @@ class AutoencoderModel(nn.Module):
         n_draws = max(len(noise) for noise in draws)
         totals: list[Tensor] = []
         for k in range(n_draws):
-            noise = [rows[k % len(rows)].expand(len(x), -1) for rows in draws if rows.shape[1]]
+            noise = [rows[k % len(rows)].expand(x.shape[0], -1) for rows in draws if rows.shape[1]]
             means = self._means(self._outputs(x, noise))
             totals = [t + m for t, m in zip(totals, means)] if totals else means
         return [total / n_draws for total in totals]

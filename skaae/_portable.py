@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from abc import abstractmethod
 from numbers import Integral
 from typing import Any
 
@@ -89,6 +90,10 @@ class PortableEstimator(BaseEstimator):
     def prior_(self) -> Any:
         """The distribution of the codes that ``sample`` decodes, in the units of codes."""
         return self.model_.prior
+
+    @abstractmethod
+    def _graphs(self) -> dict[str, Any]:
+        """Return the parts that can be exported, by name; NotFittedError before ``fit``."""
 
     def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
         """Return the generator of a call of ``sample``, its arguments checked."""

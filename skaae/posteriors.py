@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
@@ -66,9 +68,15 @@ def fixed_noise(n_draws: int, n_columns: int) -> Tensor:
 
     Averages over them make the mean code a pure function of x.
     """
+    return torch.as_tensor(_fixed_numbers(n_draws, n_columns))
+
+
+# An array that is kept: to an exporter it is a constant, where a draw would be a step of the graph.
+@lru_cache(maxsize=32)
+def _fixed_numbers(n_draws: int, n_columns: int) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     half = torch.randn((n_draws + 1) // 2, n_columns, generator=generator, dtype=torch.float64)
-    return torch.cat([half, -half])[:n_draws]
+    return torch.cat([half, -half])[:n_draws].numpy()
 
 
 class Posterior(BaseEstimator, ABC):

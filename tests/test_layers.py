@@ -24,7 +24,7 @@ LAYERS = [
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],
     ["_autoencoder", "_classifier", "_clusterer", "_conditional"],
-    ["_loading", "metrics", "plotting"],
+    ["_loading", "export", "metrics", "plotting"],
     ["hub"],
     ["__init__"],
 ]

@@ -48,7 +48,7 @@ class _ToImage(nn.Module):
         self.shape = (height, width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.shape).permute(0, 3, 1, 2)
+        return x.reshape(x.shape[0], *self.shape).permute(0, 3, 1, 2)
 
 
 class _RandomShift(nn.Module):

@@ -14,6 +14,7 @@ from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
 from skaae._persistence import Fitted
 from skaae._sources import Rows, RowSource, bounded_block, evenly_spaced
+from skaae._tensors import as_array
 from skaae.divergences import Divergence
 from skaae.losses import ReconstructionLoss
 from skaae.posteriors import Posterior
@@ -252,14 +253,16 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
             codes = np.concatenate([codec.encode(block) for block in blocks])
         else:
             codes = codec.encode(X[index])
-        self._aggregated_posterior = AggregatedPosterior(codes, self.model_.latents[0].prior)
+        self._aggregated_posterior = AggregatedPosterior(
+            as_array(codes), self.model_.latents[0].prior
+        )
 
     def fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:
         """Train encoder and decoder on the rows of `X`.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train: memory maps, and
             what has a shape, a dtype and slices of rows, as in HDF5 and Zarr.
         y : Ignored
@@ -283,7 +286,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : Ignored
 
         Returns
@@ -300,13 +303,13 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, Tensor} of shape (n_samples, n_components)
             Codes, in the prior's units.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            In the data's units; float32 if the codes are, else float64.
+            In the data's units; float32 if the codes are, else float64; a tensor if they are.
         """
         return self._codec.decode(self._validated_codes(X))
 
@@ -363,7 +366,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : Ignored
 
         Returns

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skaae._codec import Codec, Graph
+from skaae._compat import answers_frames
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -32,8 +33,9 @@ from skaae._prior_match import (
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import unchanged_on_error, warn_if_not_finite
-from skaae._sources import Rows, checked_rows
+from skaae._sources import Rows, checked_codes, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
+from skaae._tensors import as_array, as_floats, dtype_name
 from skaae._warm_start import continued_model
 from skaae.distributed import current_ranks
 from skaae.divergences import as_divergence
@@ -207,7 +209,7 @@ class BaseAdversarialAutoencoder(
             "_scaling": scaling,
             "_loss": loss,
             "_reference": reference,
-            "_output_dtype": X.dtype,
+            "_output_dtype": np.dtype(dtype_name(X)),
         }
 
     def _run(self, step: TrainingStep, batches: ResidentBatches, look: Any) -> Outcome:
@@ -333,14 +335,17 @@ class BaseAdversarialAutoencoder(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64.
+            In the prior's units; float32 if `X` is, else float64. A tensor gives a tensor, on its
+            device and without gradients, unless ``set_output`` asks for frames.
         """
         codec = self._codec
+        if isinstance(X, Tensor) and answers_frames(self):
+            X = as_array(as_floats(X))
         return codec.encode(self._validated(X, reset=False))
 
     def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
@@ -354,13 +359,7 @@ class BaseAdversarialAutoencoder(
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32])
-        if codes.shape[1] != self.model_.n_components:
-            raise ValueError(
-                f"{type(self).__name__}: expected codes with {self.model_.n_components} columns "
-                f"(n_components), got {codes.shape[1]}."
-            )
-        return codes
+        return checked_codes(X, self.model_.n_components, type(self).__name__)
 
     def _drawn_codes(self, n_samples: Any, generator: torch.Generator, y: Any = None) -> np.ndarray:
         """Return codes drawn from the prior, in its units."""

@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from skaae._compat import Interval
 from skaae._fitted import CLASSES
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae._persistence import Fitted
+from skaae._tensors import as_array, entries_at
 from skaae.priors import Categorical
 from skaae.training import Classification, Reference, Term
 
@@ -211,7 +213,7 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : array-like of shape (n_samples,)
             Classes. -1 marks rows without a label, if at least two other classes remain; among
@@ -229,11 +231,29 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            A tensor if `X` is and classes are numbers.
         """
         check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return entries_at(self.classes_, self.predict_proba(X).argmax(axis=1))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows whose class is predicted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        y, predicted, weights = map(as_array, (y, self.predict(X), sample_weight))
+        return float(accuracy_score(y, predicted, sample_weight=weights))

@@ -15,6 +15,7 @@ from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import codes_of
 from skaae._persistence import Fitted
 from skaae._sources import Rows
+from skaae._tensors import as_array
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
 _DEAD_SHARE = 0.01
@@ -213,7 +214,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, Tensor} of shape (n_samples, n_features)
             In any units; at least as many rows as clusters. Large files are read while they train.
         y : Ignored
             Present for consistency.
@@ -226,7 +227,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         return self
 
     def _set_answers(self, X: Rows) -> None:
-        self.labels_ = self._codec.label_probabilities(X).argmax(axis=1)
+        self.labels_ = as_array(self._codec.label_probabilities(X)).argmax(axis=1)
         centers = self._decoded(self._mean_prior_code(self.n_clusters), np.eye(self.n_clusters))
         self.cluster_centers_ = centers
 
@@ -247,12 +248,12 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            From 0 to n_clusters - 1.
+            From 0 to n_clusters - 1; a tensor if `X` is.
         """
         return self.predict_proba(X).argmax(axis=1)
 

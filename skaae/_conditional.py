@@ -196,7 +196,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : array-like of shape (n_samples,)
             Classes. -1 marks rows without a label, if at least two other classes remain; among
@@ -223,7 +223,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, Tensor} of shape (n_samples, n_components)
             Codes, in the prior's units.
         y : label or array-like of shape (n_samples,)
             Classes to decode in, or what marks rows without one; with
@@ -232,7 +232,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            In the data's units; float32 if the codes are, else float64.
+            In the data's units; float32 if the codes are, else float64; a tensor if they are.
         """
         codes = self._validated_codes(X)
         return self._codec.decode(codes, self._given_columns(y, len(codes)))
@@ -279,7 +279,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Classes, or what marks rows without one; with ``label_role="discriminator"`` not looked
             at.

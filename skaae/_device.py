@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from skaae._sources import Rows, bounded_block
+from skaae._tensors import block_of, dtype_name, empty_like_rows
 from skaae.distributed import current_ranks
 
 PRECISION_NAMES = {"auto", "float32", "bfloat16"}
@@ -302,7 +303,7 @@ def inference_dtype(X: Rows, device: torch.device) -> torch.dtype:
 
     float32 sums differ with the size of the batch, so a row's code would depend on its company.
     """
-    exact = X.dtype == np.float64 and device.type != "mps"
+    exact = dtype_name(X) == "float64" and device.type != "mps"
     return torch.float64 if exact else torch.float32
 
 
@@ -321,19 +322,19 @@ def apply_in_batches(
     beside: np.ndarray | None = None,
     after: Callable[[Tensor], Tensor] = _same,
     batch_size: int = 2048,
-) -> np.ndarray:
-    """Return ``function`` of the rows of `X`, computed in blocks, as an array of X's dtype.
+) -> Any:
+    """Return ``function`` of the rows of `X`, computed in blocks, in X's dtype.
 
     Parameters
     ----------
     function : callable
         Maps a tensor of shape (n_rows, n_features) to one of shape (n_rows, n_outputs).
-    X : ndarray or RowSource of shape (n_samples, n_features)
+    X : ndarray, Tensor or RowSource of shape (n_samples, n_features)
     n_outputs : int
     dtype, device
         What `function` computes in and on.
     before, after : callable, default=identity
-        Run on the CPU in the dtype of `X`, on its rows and on the outputs.
+        Run in the dtype of `X`, on its rows and on the outputs, where it lies.
     beside : ndarray of shape (n_samples, n_columns), default=None
         Columns that join the rows behind `before`.
     batch_size : int, default=2048
@@ -341,15 +342,16 @@ def apply_in_batches(
 
     Returns
     -------
-    outputs : ndarray of shape (n_samples, n_outputs)
+    outputs : ndarray of shape (n_samples, n_outputs); Tensor, on the device of `X`, if `X` is
     """
-    result = np.empty((X.shape[0], n_outputs), dtype=X.dtype)
+    result = empty_like_rows(X, n_outputs)
     batch_size = bounded_block(X, batch_size)
     for start in range(0, X.shape[0], batch_size):
         rows = slice(start, start + batch_size)
-        block = before(torch.as_tensor(np.array(X[rows])))
+        block = before(block_of(X, rows))
         if beside is not None:
-            block = torch.cat([block, torch.as_tensor(beside[rows]).to(block.dtype)], dim=1)
+            block = torch.cat([block, torch.as_tensor(beside[rows]).to(block)], dim=1)
         outputs = function(block.to(device=device, dtype=dtype))
-        result[rows] = after(outputs.cpu().to(block.dtype)).numpy()
-    return result
+        # The device first: MPS has no float64.
+        result[rows] = after(outputs.to(block.device).to(block.dtype))
+    return result if isinstance(X, Tensor) else result.numpy()

@@ -31,6 +31,7 @@ from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows
+from skaae._tensors import block_of, dtype_name
 from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
@@ -198,7 +199,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
             In any units; at least two rows. Large files are read while they train.
         y : Ignored
             Present for consistency.
@@ -226,7 +227,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
             step.model.eval()
             self.model_, self._scaling, self.device_ = step.model, scaling, device
             self.history_, self.n_iter_ = outcome.history, len(outcome.history)
-            self._output_dtype = X.dtype
+            self._output_dtype = np.dtype(dtype_name(X))
             self._bounds = bounds
         warn_if_not_finite(outcome, stacklevel=3)
         return self
@@ -323,7 +324,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : Ignored
 
         Returns
@@ -333,8 +334,9 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         check_is_fitted(self)
         X = thinned_rows(checked_rows(self, X, reset=False), _MAX_SCORED_ROWS)
         directions = random_directions(X.shape[1], _N_PROJECTIONS, new_generator(0))
+        directions = directions.to(X.device if isinstance(X, Tensor) else "cpu")
         ours, theirs = (
-            self._scaling.forward(torch.as_tensor(np.array(rows))).to(directions)
+            self._scaling.forward(block_of(rows, slice(None))).to(directions)
             for rows in (self.sample(len(X), random_state=0), X)
         )
         return -float(sliced_distance(ours, theirs, directions))

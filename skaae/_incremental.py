@@ -15,6 +15,7 @@ from skaae._device import Seeds, resolve_device
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
 from skaae._streams import thinned
+from skaae._tensors import dtype_name
 from skaae.distributed import current_ranks
 from skaae.losses import as_loss
 from skaae.training import (
@@ -93,7 +94,8 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             self.n_iter_, self.best_iter_ = n_iter, n_iter - 1 + outcome.best_epoch
             self.n_samples_seen_, self._step = n_seen, step
             self.model_, self._scaling, self.device_ = model, scaling, device
-            self._loss, self._reference, self._output_dtype = loss, reference, X.dtype
+            self._loss, self._reference = loss, reference
+            self._output_dtype = np.dtype(dtype_name(X))
             # It told of a model that has moved on.
             self.__dict__.pop("prior_match_", None)
             self.__dict__.pop("_moments", None)

@@ -117,11 +117,12 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, Tensor} of shape (n_samples, n_features)
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_labels)
+            A tensor if `X` is.
         """
         codec = self._codec
         return codec.label_probabilities(self._validated(X, reset=False))
@@ -131,7 +132,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, Tensor} of shape (n_samples, n_components)
             Codes as ``transform`` answers them.
         y : label or array-like of shape (n_samples,)
             Labels to decode in; with `cluster_heads` not looked at, because there the code has its
@@ -140,7 +141,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            In the data's units; float32 if the codes are, else float64.
+            In the data's units; float32 if the codes are, else float64; a tensor if they are.
         """
         codes = self._validated_codes(X)
         if self.model_.role.has_heads:

@@ -10,6 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
+from skaae._tensors import as_array
+
 #: The integer code of a row whose class is not known.
 UNLABELED = -1
 
@@ -43,6 +45,7 @@ def mark_unlabeled(y: Any) -> np.ndarray:
     NaN in an array of numbers stays, for scikit-learn's checks to refuse; in a series of pandas it
     says that the label is missing.
     """
+    y = as_array(y)
     if hasattr(y, "isna") and np.any(y.isna()):  # pandas has integers that may be missing
         y = y.astype(object)
     if isinstance(y, (list, tuple)) and len({isinstance(value, str) for value in y}) > 1:
@@ -116,6 +119,7 @@ def codes_of(
     ValueError
         If a label is not among `classes` or there are not `n_samples` of them.
     """
+    y = as_array(y)
     values = mark_unlabeled(y) if np.ndim(y) == 1 else np.asarray(y)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != n_samples):
         raise ValueError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from skaae._scaling import ColumnScaling
 from skaae._sources import Rows, RowSource, blocks
 from skaae._streams import StreamedRows
+from skaae._tensors import block_of
 from skaae.distributed import check_alike
 from skaae.losses import ReconstructionLoss
 
@@ -38,7 +38,7 @@ def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tens
         return StreamedRows(X, scaling, device)
     x = torch.empty(X.shape, dtype=torch.float32, device=device)
     for start in range(0, len(X), _BLOCK):
-        block = torch.as_tensor(np.array(X[start : start + _BLOCK]))
+        block = block_of(X, slice(start, start + _BLOCK))
         x[start : start + _BLOCK] = scaling.forward(block)
     return x
 

@@ -10,6 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch import Tensor
 
 from skaae._sources import Rows, blocks
+from skaae._tensors import as_array, dtype_name
 
 # No column spans more than this many of its units. A pixel that is lit in one row of 60,000 is
 # 244 standard deviations bright there: dividing by its deviation alone would let such columns
@@ -57,18 +58,16 @@ class ColumnScaling:
     @classmethod
     def fit(cls, X: Rows, batch_size: int = 4096) -> ColumnScaling:
         """Return the map of the columns of `X`, shape (n_samples, n_columns), in one pass."""
-        moments, bounds = StandardScaler(), MinMaxScaler()
-        for rows in blocks(X, batch_size):
-            block = np.asarray(rows, dtype=np.float64)
-            moments.partial_fit(block)
-            bounds.partial_fit(block)
-        spread, location = bounds.data_range_, moments.mean_
+        mean, variance, low, high = (
+            _moments_on_device(X, batch_size) if isinstance(X, Tensor) else _moments(X, batch_size)
+        )
+        spread = high - low
         # Equal numbers of different computations differ in their last digit.
-        digit = np.finfo(X.dtype).eps * np.maximum(np.abs(bounds.data_min_), bounds.data_max_)
+        digit = np.finfo(dtype_name(X)).eps * np.maximum(np.abs(low), high)
         constant = spread <= digit
-        scale = np.where(constant, 0.0, np.maximum(np.sqrt(moments.var_), spread / _WIDEST_RANGE))
+        scale = np.where(constant, 0.0, np.maximum(np.sqrt(variance), spread / _WIDEST_RANGE))
         # The mean of equal numbers is off by rounding; the number itself is not.
-        location = np.where(constant, bounds.data_min_, location)
+        location = np.where(constant, low, mean)
         return cls(torch.as_tensor(location), torch.as_tensor(scale))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,3 +78,23 @@ class ColumnScaling:
     def inverse(self, u: Tensor) -> Tensor:
         """Return rows in the data's units, in the dtype of `u`."""
         return u * self.scale.to(u) + self.location.to(u)
+
+
+def _moments(X: Rows, batch_size: int) -> tuple[np.ndarray, ...]:
+    """Return mean, variance, least and greatest value of each column."""
+    moments, bounds = StandardScaler(), MinMaxScaler()
+    for rows in blocks(X, batch_size):
+        block = np.asarray(rows, dtype=np.float64)
+        moments.partial_fit(block)
+        bounds.partial_fit(block)
+    return moments.mean_, moments.var_, bounds.data_min_, bounds.data_max_
+
+
+def _moments_on_device(X: Tensor, batch_size: int) -> tuple[np.ndarray, ...]:
+    """Return the same of rows that are to stay on their device."""
+    mean = torch.stack([block.sum(dim=0, dtype=torch.float64) for block in X.split(batch_size)])
+    mean = mean.sum(dim=0) / len(X)
+    squares = [(block - mean).square().sum(dim=0) for block in X.split(batch_size)]
+    variance = torch.stack(squares).sum(dim=0) / len(X)
+    bounds = (X.amin(dim=0).double(), X.amax(dim=0).double())
+    return tuple(map(as_array, (mean, variance, *bounds)))

@@ -10,8 +10,11 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import assert_all_finite, check_consistent_length, get_tags
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import validate_data
+from torch import Tensor
+
+from skaae._tensors import as_array, as_floats, stand_in
 
 _FLOATS = [np.float64, np.float32]
 # Files of fewer bytes (as float32) are read at once: their rows then train as those of any array.
@@ -133,7 +136,7 @@ class FileRows(RowSource):
 
 
 #: Rows as estimators hold them once they are checked.
-Rows: TypeAlias = "np.ndarray | RowSource"
+Rows: TypeAlias = "np.ndarray | Tensor | RowSource"
 
 
 def _is_file(X: Any) -> bool:
@@ -161,10 +164,18 @@ def checked_rows(
 ) -> Any:
     """Return rows of `X`, and `y` if given, as ``validate_data`` does; a large file unread.
 
-    Its rows are looked at for values that are not finite when they are read. Sparse rows stay so.
+    Its rows are looked at for values that are not finite when they are read. Sparse rows stay so,
+    and tensors where they are; those to train on (`reset`) only if that is a CUDA device, because
+    elsewhere arrays give what arrays give.
     """
     settings: dict[str, Any] = {"reset": reset, "dtype": _FLOATS, "ensure_min_samples": least}
     has_labels = y is not None and not isinstance(y, str)
+    if isinstance(X, Tensor):
+        array, finite = stand_in(X)
+        checked = validate_data(estimator, array, y, **settings, **finite)
+        rows = as_floats(X)
+        rows = as_array(rows) if reset and not _trains_where_it_is(rows) else rows
+        return (rows, checked[1]) if has_labels else rows
     if sparse.issparse(X):
         if get_tags(estimator).input_tags.sparse:
             settings["accept_sparse"] = "csr"
@@ -182,6 +193,22 @@ def checked_rows(
     return FileRows(X), y
 
 
+def _trains_where_it_is(X: Tensor) -> bool:
+    return X.is_cuda
+
+
+def checked_codes(X: Any, n_components: int, name: str) -> Any:
+    """Return codes of `n_components` columns as ``check_array`` does; a tensor where it is."""
+    array, finite = stand_in(X) if isinstance(X, Tensor) else (X, {})
+    codes = check_array(array, dtype=_FLOATS, **finite)
+    if codes.shape[1] != n_components:
+        raise ValueError(
+            f"{name}: expected codes with {n_components} columns (n_components), got "
+            f"{codes.shape[1]}."
+        )
+    return as_floats(X) if isinstance(X, Tensor) else codes
+
+
 def bounded_block(X: Any, n_rows: int) -> int:
     """Return how many rows to read at once: `n_rows`, or fewer of a source of many columns."""
     if not isinstance(X, RowSource):
@@ -189,7 +216,7 @@ def bounded_block(X: Any, n_rows: int) -> int:
     return max(1, min(n_rows, _BLOCK_BYTES // (X.dtype.itemsize * X.shape[1])))
 
 
-def blocks(X: Rows, n_rows: int) -> Iterator[np.ndarray]:
+def blocks(X: Rows, n_rows: int) -> Iterator[Any]:
     """Yield the rows of `X` in their order, at most `n_rows` at a time."""
     size = bounded_block(X, n_rows)
     for start in range(0, len(X), size):
@@ -198,6 +225,8 @@ def blocks(X: Rows, n_rows: int) -> Iterator[np.ndarray]:
 
 def column_bounds(X: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the greatest value of each column."""
+    if isinstance(X, Tensor):
+        return as_array(X.amin(dim=0)), as_array(X.amax(dim=0))
     if not isinstance(X, RowSource):
         return X.min(axis=0), X.max(axis=0)
     bounds = [(block.min(axis=0), block.max(axis=0)) for block in blocks(X, 8192)]
@@ -210,6 +239,6 @@ def evenly_spaced(n_rows: int, n: int) -> np.ndarray:
     return np.arange(n, dtype=np.int64) * (n_rows - 1) // max(1, n - 1)
 
 
-def thinned_rows(X: Rows, n_rows: int) -> np.ndarray:
+def thinned_rows(X: Rows, n_rows: int) -> np.ndarray | Tensor:
     """Return the rows of `X`; of a source at most `n_rows`, from all over it."""
     return X.take(evenly_spaced(len(X), min(len(X), n_rows))) if isinstance(X, RowSource) else X

@@ -31,7 +31,10 @@ class ReconstructionLoss(BaseEstimator, ABC):
         """Return the outputs whose mean is `x`."""
 
     def check(self, X: np.ndarray) -> None:
-        """Raise ValueError where rows of `X` cannot have come from p(x|z)."""
+        """Raise ValueError where rows of `X` cannot have come from p(x|z).
+
+        `X` is an array, or a tensor where rows are trained on where they lie.
+        """
 
 
 class SquaredError(ReconstructionLoss):

@@ -4,6 +4,8 @@ import inspect
 
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -15,8 +17,10 @@ from skaae import (
     ConditionalAdversarialAutoencoder,
     ImplicitGenerativeModel,
 )
+from skaae.divergences import MMD
 from skaae.networks import MLP
 from skaae.posteriors import UniversalApproximator
+from skaae.priors import GaussianMixture
 
 # Short budgets may miss the prior, of which the estimator warns; the checks are about the API.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -128,6 +132,15 @@ def test_a_noun_documents_what_it_takes(case):
     inherits = "Parameters are those of" in documented
     for name in inspect.signature(case).parameters:
         assert inherits or name in documented
+
+
+def test_a_diagram_shows_the_nouns_and_links_to_nowhere():
+    estimator = AdversarialAutoencoder(prior=GaussianMixture(7), divergence=MMD())
+    diagram = make_pipeline(StandardScaler(), estimator)._repr_html_()
+    assert "AdversarialAutoencoder" in diagram
+    assert "GaussianMixture(" in diagram
+    assert "MMD(" in diagram
+    assert estimator._get_doc_link() == ""  # scikit-learn's documentation does not have it
 
 
 def test_nested_parameters_reach_the_nouns():

@@ -135,10 +135,11 @@ def _require_exporter() -> None:
 
 
 def _program(network: nn.Module, graph: Graph, opset: int) -> torch.onnx.ONNXProgram:
-    rows = {0: torch.export.Dim("n_samples")}
+    # Without an end, PyTorch 2.6 finds a number of rows that does not do, and fixes it.
+    rows = {0: torch.export.Dim("n_samples", max=2**31)}
     with _quiet():
         # It answers None only where it writes the file itself.
-        return cast(
+        program = cast(
             torch.onnx.ONNXProgram,
             torch.onnx.export(
                 network,
@@ -151,6 +152,10 @@ def _program(network: nn.Module, graph: Graph, opset: int) -> torch.onnx.ONNXPro
                 verbose=False,
             ),
         )
+    shapes = [given.shape for given in program.model.graph.inputs]
+    if any(shape is None or isinstance(shape[0], int) for shape in shapes):
+        raise ValueError("The graph takes only as many rows at once as the exporter tried.")
+    return program
 
 
 @contextmanager

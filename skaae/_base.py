@@ -74,6 +74,8 @@ class BaseAdversarialAutoencoder(
 
     #: Whether ``fit`` takes the classes of rows.
     _takes_labels: ClassVar[bool] = False
+    #: Whether the decoder restores rows from a code alone, without a label that is inferred.
+    _code_alone: ClassVar[bool] = True
     #: Rows with a label in each batch, at the least.
     _least_labeled: ClassVar[int] = 0
 
@@ -105,6 +107,13 @@ class BaseAdversarialAutoencoder(
     def _role(self, n_labels: int) -> LabelRole:
         """Return what labels do."""
         return LabelRole()
+
+    def _reference_of(
+        self, x: Tensor, loss: ReconstructionLoss, pca: PCA, seeds: Seeds
+    ) -> Reference:
+        return Reference.of(
+            constant_loss(loss, x), x, pca, seeds.components, code_alone=self._code_alone
+        )
 
     def _terms(self, reference: Reference) -> list[Term]:
         """Return the further terms of the objective."""
@@ -177,7 +186,7 @@ class BaseAdversarialAutoencoder(
             if warm is None
             else warm.to(device)
         )
-        reference = Reference.of(constant_loss(loss, typical), pca)
+        reference = self._reference_of(typical, loss, pca, seeds)
         step = self._new_step(model, loss, len(rows), reference, seeds)
         batches = batches_of(
             rows,
@@ -312,6 +321,7 @@ class BaseAdversarialAutoencoder(
             divergence_weights=self._divergence_weights(model.latents, reference),
             learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
             weight_decay=self.weight_decay / n_samples,
+            rest_decay_factor=reference.rest_decay_factor,
             input_noise=resolve_input_noise(self.input_noise, reference),
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),

@@ -26,7 +26,7 @@ from skaae._parameters import AutoencoderParameters
 from skaae._persistence import Fitted, SavingMixin
 from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
-from skaae._rows import fit_scaling, rows_in_units
+from skaae._rows import fit_compact_scaling, rows_in_units
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
@@ -34,7 +34,6 @@ from skaae._streams import StreamedRows
 from skaae._tensors import block_of, dtype_name
 from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
-from skaae.losses import SquaredError
 from skaae.networks import DECODERS, MLP, draws_at_random, resolve_builder
 from skaae.posteriors import Deterministic
 from skaae.priors import as_prior
@@ -213,7 +212,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
             X = checked_rows(self, X, reset=True, least=2)
             seeds = current_ranks().of_first(Seeds.draw(self.random_state))
             device = resolve_device(self.device)
-            scaling = fit_scaling(SquaredError(), X)
+            scaling = fit_compact_scaling(X)
             x = rows_in_units(X, scaling, device)
             bounds = tuple(map(torch.as_tensor, column_bounds(X))) if self.bounded else None
             step = self._new_step(x, bounds, scaling, seeds)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._device import Seeds, resolve_device
-from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
+from skaae._rows import check_values, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
 from skaae._streams import thinned
 from skaae._tensors import dtype_name
@@ -20,7 +20,6 @@ from skaae.distributed import current_ranks
 from skaae.losses import as_loss
 from skaae.training import (
     MOMENTS,
-    Reference,
     batches_of,
     principal_components,
     resolve_batch_size,
@@ -70,7 +69,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 typical = thinned(x)
                 pca = principal_components(typical, self.n_components, seeds.components)
                 model = self._new_model(typical, loss, latents, role, seeds, pca)
-                reference = Reference.of(constant_loss(loss, typical), pca)
+                reference = self._reference_of(typical, loss, pca, seeds)
             else:
                 model, reference = self.model_, self._reference
             n_seen = len(x) + (0 if first else self.n_samples_seen_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -29,6 +28,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
     #: from ending in one, and leads labels that are known astray, to say what a narrow code has no
     #: room for.
     _labels_reconstruct: ClassVar[bool] = False
+    # A code beside a label leaves less than its components alone.
+    _code_alone = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAdversarialAutoencoder._parameter_constraints,
@@ -88,10 +89,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         )
 
     def _divergence_weights(self, latents: tuple[Latent, ...], reference: Reference) -> list[float]:
-        # Against the whole row: a code beside a label leaves less than its components alone.
-        whole = replace(reference, loss=reference.constant_loss)
-        code_weight, _ = super()._divergence_weights(latents, whole)
-        return [code_weight, self.label_divergence_weight * whole.loss]
+        code_weight, _ = super()._divergence_weights(latents, reference)
+        return [code_weight, self.label_divergence_weight * reference.loss]
 
     def _terms(self, reference: Reference) -> list[Term]:
         terms: list[Term] = []

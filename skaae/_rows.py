@@ -17,7 +17,17 @@ _BLOCK = 8192
 
 def fit_scaling(loss: ReconstructionLoss, X: Rows) -> ColumnScaling:
     """Return the scaling of the columns of `X` that `loss` asks for."""
-    scaling = ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
+    return _alike(
+        ColumnScaling.fit(X) if loss.scales_columns else ColumnScaling.identity(X.shape[1])
+    )
+
+
+def fit_compact_scaling(X: Rows) -> ColumnScaling:
+    """Return a scaling for rows that are told from others, not restored: no column spans far."""
+    return _alike(ColumnScaling.fit(X, compact=True))
+
+
+def _alike(scaling: ColumnScaling) -> ColumnScaling:
     check_alike(float(scaling.location.sum()), float(scaling.scale.sum()))
     return scaling
 

@@ -25,7 +25,7 @@ def loss_of(model, step):
 def test_steps_are_those_of_the_optimiser_of_pytorch(kind):
     """Bit for bit where that one takes the same kernel."""
     ours, theirs = network(), network()
-    adam = Adam([ours], 0.01, 0.5, BETAS)
+    adam = Adam({ours: 1.0}, 0.01, 0.5, BETAS)
     matrices = [p for p in theirs.parameters() if p.ndim > 1]
     vectors = [p for p in theirs.parameters() if p.ndim == 1]
     reference = torch.optim.AdamW(
@@ -47,11 +47,11 @@ def test_steps_are_those_of_the_optimiser_of_pytorch(kind):
 
 def test_a_copy_goes_on_alike():
     model = network()
-    adam = Adam([model], 0.01, 0.5, BETAS)
+    adam = Adam({model: 1.0}, 0.01, 0.5, BETAS)
     adam.descend(loss_of(model, 0))
     again = network()
     again.load_state_dict(copy.deepcopy(model.state_dict()))
-    copied = Adam([again], 0.01, 0.5, BETAS)
+    copied = Adam({again: 1.0}, 0.01, 0.5, BETAS)
     copied.load_state_dict(copy.deepcopy(adam.state_dict()))
     for m, optimizer in ((model, adam), (again, copied)):
         optimizer.descend(loss_of(m, 1))
@@ -63,15 +63,15 @@ def test_gradients_may_lie_in_memory_otherwise_than_parameters():
     weight = torch.arange(6.0).reshape(2, 3)
     straight, turned = nn.ParameterList([weight.clone()]), nn.ParameterList([weight.clone()])
     target = torch.tensor([[1.0, -2.0], [0.0, 3.0], [5.0, 1.0]])
-    Adam([straight], 0.1, 0.0, BETAS).descend((straight[0] * target.T.contiguous()).sum())
-    Adam([turned], 0.1, 0.0, BETAS).descend((turned[0].T * target).sum())
+    Adam({straight: 1.0}, 0.1, 0.0, BETAS).descend((straight[0] * target.T.contiguous()).sum())
+    Adam({turned: 1.0}, 0.1, 0.0, BETAS).descend((turned[0].T * target).sum())
     assert torch.equal(straight[0], turned[0])
     assert not torch.equal(straight[0], weight)
 
 
 def test_what_the_loss_does_not_depend_on_stays_and_gets_no_gradient():
     used, unused, other = network(), network(), network()
-    adam = Adam([used, unused], 0.01, 0.5, BETAS)
+    adam = Adam({used: 1.0, unused: 1.0}, 0.01, 0.5, BETAS)
     adam.descend(loss_of(used, 0) + loss_of(other, 0))
     fresh = network()
     assert all(torch.equal(a, b) for a, b in zip(unused.parameters(), fresh.parameters()))
@@ -81,12 +81,12 @@ def test_what_the_loss_does_not_depend_on_stays_and_gets_no_gradient():
 
 def test_nothing_to_train_is_no_error():
     frozen = network().requires_grad_(False)
-    Adam([frozen], 0.01, 0.5, BETAS).descend(torch.tensor(1.0))
+    Adam({frozen: 1.0}, 0.01, 0.5, BETAS).descend(torch.tensor(1.0))
 
 
 def test_linear_paths_and_biases_do_not_decay():
     model = MLP((4,))(6, 3)
-    adam = Adam([model], 0.01, 0.5, BETAS)
+    adam = Adam({model: 1.0}, 0.01, 0.5, BETAS)
     decayed = {id(p) for p in adam.param_groups[0]["params"]}
     named = {name for name, p in model.named_parameters() if id(p) in decayed}
     assert named == {n for n, p in model.named_parameters() if p.ndim > 1 and "linear" not in n}
@@ -95,5 +95,5 @@ def test_linear_paths_and_biases_do_not_decay():
 
 @pytest.mark.parametrize(("asked", "expected"), [(0.5, 0.5), (1000.0, 10.0)])
 def test_a_step_takes_a_tenth_of_a_weight_at_most(asked, expected):
-    adam = Adam([network()], 0.01, asked, BETAS)
+    adam = Adam({network(): 1.0}, 0.01, asked, BETAS)
     assert [group["weight_decay"] for group in adam.param_groups] == [expected, 0.0]

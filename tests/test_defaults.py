@@ -17,25 +17,52 @@ def rows_that_leave(share, n_rows=400):
     return np.linalg.qr(directions)[0] * np.sqrt(variances * n_rows)
 
 
+def sheet(share, n_rows=400):
+    """Return rows on a curved sheet: two columns, and a third that bends by `share` of them."""
+    flat = np.random.default_rng(0).normal(size=(n_rows, 2))
+    return np.c_[flat, share * (flat[:, :1] ** 2 - 1.0)]
+
+
+def reference_of(rows, n_components=2, constant_loss=1.0, **settings):
+    pca = PCA(n_components).fit(rows)
+    return Reference.of(constant_loss, torch.as_tensor(rows), pca, 0, **settings)
+
+
 @pytest.mark.parametrize(("left", "factor"), [(0.5, 1.0), (0.4, 0.8), (0.1, 0.2)])
 def test_weights_are_relative_to_what_a_linear_code_leaves(left, factor):
-    rows = rows_that_leave(left)
-    reference = Reference.of(10.0, PCA(2).fit(rows))
+    reference = reference_of(rows_that_leave(left), constant_loss=10.0)
     assert reference.loss == pytest.approx(10.0 * factor, rel=1e-3)
     assert reference.unexplained == pytest.approx(left, rel=1e-3)
 
 
+def test_beside_a_label_the_whole_row_is_there_to_win():
+    reference = reference_of(rows_that_leave(0.05), constant_loss=10.0, code_alone=False)
+    assert (reference.loss, reference.rest_decay_factor) == (10.0, 1.0)
+
+
+@pytest.mark.parametrize(("left", "factor"), [(0.5, 1.0), (0.2, 2.5), (0.05, 10.0)])
+def test_decoders_decay_by_what_a_linear_code_leaves_of_noise(left, factor):
+    assert reference_of(rows_that_leave(left)).rest_decay_factor == pytest.approx(factor, rel=0.02)
+
+
+def test_decoders_of_a_curved_sheet_decay_as_ever():
+    reference = reference_of(sheet(0.1))
+    assert reference.unexplained < 0.02
+    assert reference.rest_decay_factor == 1.0
+
+
 def test_a_code_that_may_keep_everything_still_meets_the_prior():
     rows = np.random.default_rng(0).normal(size=(50, 3))
-    assert 0.0 < Reference.of(1.0, PCA(3).fit(rows)).loss < 0.1
+    assert 0.0 < reference_of(rows, n_components=3).loss < 0.1
 
 
 def test_rows_that_do_not_vary_have_a_reference():
-    pca = principal_components(torch.ones(20, 3), 2, seed=0)
-    assert Reference.of(1e-6, pca) == Reference(1e-6, 1e-6, 1.0)
+    x = torch.ones(20, 3)
+    pca = principal_components(x, 2, seed=0)
+    assert Reference.of(1e-6, x, pca, 0) == Reference(1e-6, 1.0)
 
 
 @pytest.mark.parametrize(("left", "noise"), [(0.9, 0.6), (0.04, 0.25)])
 def test_noise_hides_no_more_than_a_linear_code_leaves(left, noise):
-    assert resolve_input_noise("auto", Reference(1.0, 1.0, left)) == pytest.approx(noise)
-    assert resolve_input_noise(0.3, Reference(1.0, 1.0, left)) == 0.3
+    assert resolve_input_noise("auto", Reference(1.0, left)) == pytest.approx(noise)
+    assert resolve_input_noise(0.3, Reference(1.0, left)) == 0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 
 from skaae._scaling import ColumnScaling
 
@@ -22,18 +23,70 @@ def forward(X: np.ndarray, scaling: ColumnScaling | None = None) -> np.ndarray:
     return (scaling or ColumnScaling.fit(X)).forward(torch.as_tensor(X)).numpy()
 
 
-def test_units_are_the_standard_deviation_or_a_third_of_the_range():
-    # A column of 0 and 1 in equal parts, and one that is lit in a single row of many.
+def pixels() -> np.ndarray:
+    # One that is lit in every other row, and one that is lit in a single row of many.
     X = np.zeros((1000, 2))
     X[:500, 0] = 1.0
-    X[0, 1] = 8.0
+    X[0, 1] = 1.0
+    return X
+
+
+def table(n_samples: int = 400) -> np.ndarray:
+    # Columns in units of all kinds.
+    rng = np.random.default_rng(0)
+    return rng.standard_t(8, size=(n_samples, 6)) @ rng.normal(size=(6, 6)) * 10.0 ** np.arange(6)
+
+
+def test_units_of_pixels_are_the_standard_deviation_or_a_third_of_the_range():
+    X = pixels()
     scaling = ColumnScaling.fit(X)
-    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 8.0 / 3.0], rtol=1e-12)
+    np.testing.assert_allclose(scaling.scale.numpy(), [0.5, 1.0 / 3.0], rtol=1e-12)
     np.testing.assert_allclose(scaling.location.numpy(), X.mean(axis=0), rtol=1e-12)
 
 
-def test_no_column_spans_more_than_three_units():
-    u = forward(rows())
+def test_columns_that_are_alike_keep_their_common_unit():
+    X = np.random.default_rng(0).normal(size=(500, 4)) * [1.0, 1.5, 0.8, 1.2]
+    scale = ColumnScaling.fit(X).scale.numpy()
+    np.testing.assert_allclose(scale, scale[0], rtol=1e-12)
+    compact = forward(X, ColumnScaling.fit(X, compact=True))
+    assert forward(X).var(axis=0).sum() == pytest.approx(compact.var(axis=0).sum())
+
+
+def test_other_columns_count_alike():
+    X = table()
+    deviations = forward(X).std(axis=0)
+    np.testing.assert_allclose(deviations, deviations[0], rtol=1e-9)
+    assert X.std(axis=0).max() > 1e4 * X.std(axis=0).min()
+
+
+@pytest.mark.parametrize("columns", [table(), (table() - 7.0) / table().std(axis=0)])
+def test_a_linear_code_is_the_pca_of_the_standardised_table(columns):
+    """So that codes which leave little lose nothing to PCA."""
+    standardised = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    ours, theirs = PCA(2).fit(forward(columns)), PCA(2).fit(standardised)
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_, theirs.explained_variance_ratio_, rtol=1e-9
+    )
+
+
+def test_no_column_rules_the_others():
+    # 1 in 10,000 rows is 100 deviations off.
+    X = np.where(np.random.default_rng(0).random((100_000, 3)) < 1e-4, [1.0, 1e3, 1e6], 0.0)
+    assert (np.ptp(X, axis=0) > 50.0 * X.std(axis=0)).all()
+    assert np.ptp(forward(X), axis=0).max() <= 10.0 + 1e-9
+
+
+def test_standardised_pixels_are_not_measured_by_the_rarest():
+    X = np.random.default_rng(0).random((20_000, 100)) < np.geomspace(1e-4, 0.5, 100)
+    X = X[:, X.any(axis=0)].astype(float)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    u, compact = forward(X), forward(X, ColumnScaling.fit(X, compact=True))
+    assert np.median(u.std(axis=0)) > 0.9 * np.median(compact.std(axis=0))
+    assert np.ptp(u, axis=0).max() <= 10.0 + 1e-9
+
+
+def test_no_column_spans_more_than_three_compact_units():
+    u = forward(rows(), ColumnScaling.fit(rows(), compact=True))
     assert np.ptp(u, axis=0).max() <= 3.0 + 1e-12
 
 
@@ -79,11 +132,18 @@ def test_units_of_a_column_do_not_matter(factor, shift):
     )
 
 
+def test_columns_whose_squares_are_zero_stay_finite():
+    X = 1e-200 * rows()
+    assert X.var() == 0.0
+    assert np.isfinite(forward(X)).all()
+
+
 def test_small_noise_on_a_huge_offset_keeps_its_shape():
     noise = np.random.default_rng(0).normal(size=(5000, 3))
     X = 1e9 + noise
     noise = X - 1e9  # as float64 holds it
-    scale = np.maximum(noise.std(axis=0), np.ptp(noise, axis=0) / 3.0)
+    compact = np.maximum(noise.std(axis=0), np.ptp(noise, axis=0) / 3.0)
+    scale = np.sqrt(noise.var(axis=0).sum() / (noise.var(axis=0) / compact**2).sum())
     # Numbers of 1e9 lie 1.2e-7 apart, so the mean is known to about that.
     np.testing.assert_allclose(forward(X), (noise - noise.mean(axis=0)) / scale, atol=1e-6)
 

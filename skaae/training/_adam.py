@@ -23,8 +23,9 @@ class Adam(torch.optim.AdamW):
 
     Parameters
     ----------
-    parts : list of nn.Module
-        Their parameters that require gradients.
+    parts : dict of nn.Module to float
+        Networks, of which parameters that require gradients move, and by what the decay of each is
+        multiplied.
     learning_rate : float
     weight_decay : float
     betas : tuple of two floats
@@ -32,7 +33,7 @@ class Adam(torch.optim.AdamW):
 
     def __init__(
         self,
-        parts: list[nn.Module],
+        parts: dict[nn.Module, float],
         learning_rate: float,
         weight_decay: float,
         betas: tuple[float, float],
@@ -44,14 +45,18 @@ class Adam(torch.optim.AdamW):
             if isinstance(module, (LinearPathNetwork, ClusterHeads))
             for parameter in getattr(module, "linear", module).parameters()
         }
-        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
-        for part in parts:
+        groups: dict[float, list[nn.Parameter]] = {factor: [] for factor in parts.values()}
+        groups.setdefault(0.0, [])
+        for part, factor in parts.items():
             for parameter in part.parameters():
                 if parameter.requires_grad:
                     decays = parameter.ndim > 1 and id(parameter) not in undecayed
-                    groups[decays].append(parameter)
+                    groups[factor if decays else 0.0].append(parameter)
         super().__init__(
-            [{"params": groups[decays], "initial_lr": learning_rate} for decays in (True, False)],
+            [
+                {"params": parameters, "initial_lr": learning_rate, "decay_factor": factor}
+                for factor, parameters in groups.items()
+            ],
             lr=learning_rate,
             betas=betas,
             weight_decay=0.0,
@@ -66,8 +71,9 @@ class Adam(torch.optim.AdamW):
 
     def set_decay(self, weight_decay: float) -> None:
         """Set the decay, which takes a tenth of a weight in a step at most."""
-        group = self.param_groups[0]
-        group["weight_decay"] = min(weight_decay, 0.1 / group["initial_lr"])
+        for group in self.param_groups:
+            decay = group["decay_factor"] * weight_decay
+            group["weight_decay"] = min(decay, 0.1 / group["initial_lr"])
 
     def descend(self, loss: Tensor) -> None:
         """Move the parameters against the gradient of `loss`, averaged over the processes.

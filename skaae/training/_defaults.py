@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._streams import StreamedRows
+from skaae.training._pilot import predictable_share
 
 _LARGEST_BATCH = 256
 # On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
@@ -21,6 +22,9 @@ _NOISE = 0.6
 _NOISE_OF_THE_REST = 1.25
 # Of codes that may keep all of a row; the prior counts for something there too.
 _LEAST_UNEXPLAINED = 0.01
+# Decoder and discriminators decay as they do for the whole row where principal components leave
+# half of it, or where a tenth of what they leave can be told from them.
+_OF_PREDICTABLE = 10.0
 # Rows that are set aside to measure the prior match, where there are plenty.
 _MAX_MEASURED_ROWS = 1_000
 _MIN_ROWS_TO_SET_ASIDE = 2_000
@@ -28,34 +32,52 @@ _MIN_ROWS_TO_SET_ASIDE = 2_000
 
 @dataclass(frozen=True)
 class Reference:
-    """What weights and noise are relative to.
+    """What weights, decay and noise are relative to.
 
-    Where as many principal components restore nearly all of a row, a code has little left to win,
-    and a divergence that is weighed against the whole row pushes it about.
+    Where as many principal components restore nearly all of a row, a code has little left to win:
+    a divergence that is weighed against the whole row pushes it about, and networks that decay as
+    they do for the whole row learn the rest by heart, unless there is something in it to learn.
 
     Parameters
     ----------
     constant_loss : float
         Reconstruction loss of the best constant row.
-    loss : float
-        The same, or twice what principal components leave of it where that is less.
     unexplained : float
         Share of the rows' variance that as many principal components as a code has leave.
+    share : float, default=1.0
+        Share of the constant row's loss that there is to win: twice what is unexplained, 1 at most.
+    rest_decay_factor : float, default=1.0
+        What the decay of decoder and discriminators is multiplied by.
     """
 
     constant_loss: float
-    loss: float
     unexplained: float
+    share: float = 1.0
+    rest_decay_factor: float = 1.0
 
     @classmethod
-    def of(cls, constant_loss: float, pca: PCA) -> Reference:
-        """Return the reference of rows with that loss and those principal components."""
+    def of(
+        cls, constant_loss: float, x: Tensor, pca: PCA, seed: int, *, code_alone: bool = True
+    ) -> Reference:
+        """Return the reference of rows `x` with that loss and those principal components.
+
+        Unless a code alone restores rows, there is all of them to win.
+        """
         explained = float(np.sum(pca.explained_variance_ratio_))
         # Rows that do not vary have no ratio.
         unexplained = 1.0 - explained if np.isfinite(explained) else 1.0
         unexplained = max(unexplained, _LEAST_UNEXPLAINED)
-        loss = constant_loss * min(1.0, 2.0 * unexplained)
-        return cls(constant_loss, loss, unexplained)
+        if not code_alone:
+            return cls(constant_loss, unexplained)
+        share, learnable = min(1.0, 2.0 * unexplained), 1.0
+        if share < 1.0:
+            learnable = min(1.0, _OF_PREDICTABLE * predictable_share(x, pca, seed))
+        return cls(constant_loss, unexplained, share, 1.0 / max(share, learnable))
+
+    @property
+    def loss(self) -> float:
+        """The loss that there is to win."""
+        return self.constant_loss * self.share
 
 
 def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:

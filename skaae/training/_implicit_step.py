@@ -51,9 +51,9 @@ class ImplicitStep(BaseStep):
             autocast_dtype=autocast_dtype,
             scoped_randomness=scoped_randomness,
         )
-        self.optimizer = Adam([model.generator], learning_rate, weight_decay, _BETAS)
+        self.optimizer = Adam({model.generator: 1.0}, learning_rate, weight_decay, _BETAS)
         self._discriminator_optimizers = [
-            Adam([discriminator], model.latent.divergence.learning_rate, weight_decay, _BETAS)
+            Adam({discriminator: 1.0}, model.latent.divergence.learning_rate, weight_decay, _BETAS)
             for discriminator in ([] if model.discriminator is None else [model.discriminator])
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skaae._labels import one_hot
 from skaae._latent import Latent
@@ -58,6 +58,9 @@ class TrainingStep(BaseStep):
         led to `generator`.
     terms : sequence of Term, default=()
         What the objective has beside reconstruction and divergences.
+    rest_decay_factor : float, default=1.0
+        What the decay of the decoder and the discriminators is multiplied by. The encoder needs
+        its bends to meet the prior.
     """
 
     model: AutoencoderModel
@@ -75,6 +78,7 @@ class TrainingStep(BaseStep):
         autocast_dtype: torch.dtype | None,
         scoped_randomness: bool,
         terms: Sequence[Term] = (),
+        rest_decay_factor: float = 1.0,
     ) -> None:
         super().__init__(
             model,
@@ -86,12 +90,17 @@ class TrainingStep(BaseStep):
         self.divergence_weights = divergence_weights
         self.input_noise = self._noise = input_noise
         self.terms = tuple(terms)
-        parts = [model.encoder, model.decoder, model.posterior_networks]
-        parts += [] if model.heads is None else [model.heads]
+        parts: dict[nn.Module, float] = {
+            model.encoder: 1.0,
+            model.posterior_networks: 1.0,
+            model.decoder: rest_decay_factor,
+        }
+        if model.heads is not None:
+            parts[model.heads] = 0.0
         self.optimizer = Adam(parts, learning_rate, weight_decay, _BETAS)
         self.discriminator_optimizers = {
             latent.name: Adam(
-                [model.discriminators[latent.name]],
+                {model.discriminators[latent.name]: rest_decay_factor},
                 latent.divergence.learning_rate,
                 weight_decay,
                 _DISCRIMINATOR_BETAS,

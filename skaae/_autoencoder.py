@@ -263,7 +263,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         -------
         self : AdversarialAutoencoder
         """
-        self._fit(X)
+        self._fit(X, y)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:

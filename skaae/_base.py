@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor
 
-from skaae._codec import Codec
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -20,10 +19,10 @@ from skaae._device import (
     resolve_device,
     resolve_precision,
 )
-from skaae._labels import codes_of, encode_labels, mark_unlabeled
+from skaae._inference import EncodingEstimator
+from skaae._labels import encode_labels, mark_unlabeled
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
-from skaae._parameters import AutoencoderParameters
 from skaae._prior_match import (
     PriorMatch,
     look_at_held_out,
@@ -31,8 +30,8 @@ from skaae._prior_match import (
     warn_if_mismatched,
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
+from skaae._runs import History, Watch, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_if_not_finite
-from skaae._scaling import ColumnScaling
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
@@ -47,42 +46,31 @@ from skaae.training import (
     EarlyStopping,
     Outcome,
     Reference,
-    ResidentBatches,
     Term,
     TrainingStep,
     batches_of,
     held_out_rows,
     principal_components,
-    progress,
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
-    run,
     start_at_principal_components,
 )
 
 
-class BaseAdversarialAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderParameters
-):
+class BaseAdversarialAutoencoder(EncodingEstimator):
     """Template of the estimators.
 
     A subclass says in ``_latents`` which latents it combines, in ``_role`` what labels do, and in
     ``_terms`` what else its objective has.
     """
 
-    model_: AutoencoderModel
-    history_: list[dict[str, float]]
+    history_: History
     n_iter_: int
     best_iter_: int
     n_samples_seen_: int
-    device_: torch.device
     prior_match_: PriorMatch
-    classes_: np.ndarray
-    _scaling: ColumnScaling
-    _loss: ReconstructionLoss
     _reference: Reference
-    _output_dtype: np.dtype
     _step: TrainingStep
 
     #: Whether ``fit`` takes the classes of rows.
@@ -137,10 +125,10 @@ class BaseAdversarialAutoencoder(
         """Train on `X` and set the fitted attributes, or leave everything as it was."""
         with unchanged_on_error(self):
             self._validate_params()
+            scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)
-            outcome, fitted = self._train(
-                X, y, learnt, current_ranks().of_first(Seeds.draw(self.random_state))
-            )
+            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
+            outcome, fitted = self._train(X, y, learnt, seeds, scored)
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
             self._set_answers(X)
@@ -152,13 +140,31 @@ class BaseAdversarialAutoencoder(
     def _set_answers(self, X: Rows) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
 
+    def _as_fitted(self, X: Rows, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return all attributes of a copy of this estimator with those that were fitted."""
+        other = copy.copy(self)
+        other.__dict__.pop("_step", None)
+        other.__dict__.update(fitted)
+        other._set_answers(X)
+        return dict(vars(other))
+
     def _warn_of_labels(self) -> None:
         """Raise a ConvergenceWarning where inferred labels are not what was asked for."""
 
+    def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return what callbacks score: rows as the user passed them, and their targets."""
+        # The targets of an autoencoder are its rows.
+        return X, X if y is None else y
+
     def _train(
-        self, X: Rows, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
+        self,
+        X: Rows,
+        y: np.ndarray | None,
+        learnt: dict[str, Any],
+        seeds: Seeds,
+        scored: Callable[[], tuple[Any, Any]],
     ) -> tuple[Outcome, dict[str, Any]]:
-        """Return how training went, and the fitted attributes."""
+        """Return how training went, and the fitted attributes; callbacks score `scored`."""
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
         check_values(loss, X)
@@ -204,44 +210,46 @@ class BaseAdversarialAutoencoder(
         if held_out is not None:
             scale = constant_loss(loss, thinned(measured[0]))
             look = partial(look_at_held_out, model, loss, *measured, scale, seeds.measure)
-        outcome = self._run(step, batches, look)
-        model.eval()
-        match = measure_prior_match(
-            model, *measured, seed=seeds.measure, held_out=held_out is not None
-        )
-        return outcome, {
+        settled = {
             **learnt,
-            "model_": model,
-            "history_": outcome.history,
-            "n_iter_": len(outcome.history),
-            "best_iter_": outcome.best_epoch,
             "n_samples_seen_": len(X),
             "device_": device,
-            "prior_match_": match,
             "_scaling": scaling,
             "_loss": loss,
             "_reference": reference,
             "_output_dtype": X.dtype,
         }
 
-    def _run(self, step: TrainingStep, batches: ResidentBatches, look: Any) -> Outcome:
+        def fitted(model: AutoencoderModel, history: History, best: int) -> dict[str, Any]:
+            match = measure_prior_match(
+                model, *measured, seed=seeds.measure, held_out=held_out is not None
+            )
+            return {
+                **settled,
+                **epochs_so_far(history),
+                "best_iter_": best,
+                "model_": model,
+                "prior_match_": match,
+            }
+
+        def fitted_so_far(history: History) -> dict[str, Any]:
+            return self._as_fitted(X, fitted(copy.deepcopy(model).eval(), history, len(history)))
+
         budget = (
             self._default_budget(len(batches.rows), batches.n_batches)
             if self.max_iter is None
             else Budget(self.max_iter, batches.n_batches)
         )
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
-        report = progress(self.verbose, budget.n_epochs)
-        return run(step, batches, budget, look=look, stopping=stopping, report=report)
+        watch = Watch(scored, fitted_so_far)
+        outcome = watched_run(self, step, batches, budget, watch, look=look, stopping=stopping)
+        model.eval()
+        return outcome, fitted(model, outcome.history, outcome.best_epoch)
 
     def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
         return Budget.default(n_samples, n_batches)
 
     # ------------------------------------------------------- parts of a fit
-
-    def _validated(self, X: Any, *, reset: bool) -> Rows:
-        # BatchNorm in a user's network needs two rows, and so does any spread of a column.
-        return checked_rows(self, X, reset=reset, least=2 if reset else 1)
 
     def _validated_with_labels(
         self, X: Any, y: Any
@@ -328,65 +336,6 @@ class BaseAdversarialAutoencoder(
             or not all(latent.is_ours for latent in model.latents),
             terms=self._terms(reference),
         )
-
-    # ------------------------------------------------------------ inference
-
-    @property
-    def _codec(self) -> Codec:
-        check_is_fitted(self)
-        return Codec(self.model_, self._scaling, self._loss, self.device_)
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the mean code E[z|x] of each row; with cluster heads, its place on the map.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64.
-        """
-        codec = self._codec
-        return codec.encode(self._validated(X, reset=False))
-
-    def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
-        check_is_fitted(self)
-        x = rows_in_units(self._validated(X, reset=False), self._scaling, self.device_)
-        classes = None
-        if y is not None and self.model_.role.matches_classes:
-            codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
-            classes = torch.as_tensor(codes, device=x.device)
-        return measure_prior_match(self.model_, x, classes, seed=seed, held_out=None)
-
-    def _validated_codes(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32])
-        if codes.shape[1] != self.model_.n_components:
-            raise ValueError(
-                f"{type(self).__name__}: expected codes with {self.model_.n_components} columns "
-                f"(n_components), got {codes.shape[1]}."
-            )
-        return codes
-
-    def _drawn_codes(self, n_samples: Any, generator: torch.Generator, y: Any = None) -> np.ndarray:
-        """Return codes drawn from the prior, in its units."""
-        codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator, y))
-        return codes.numpy().astype(self._output_dtype)
-
-    def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
-        """Return the integer class of each entry of `y`."""
-        return codes_of(y, self.classes_, n_samples)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.n_components
 
 
 def _taken(

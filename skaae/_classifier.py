@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skaae._compat import Interval
+from skaae._compat import Interval, safe_indexing
 from skaae._label_inference import LabelInferringAutoencoder
+from skaae._labels import UNLABELED, encode_labels, mark_unlabeled
 from skaae.priors import Categorical
 from skaae.training import Classification, Reference, Term
 
@@ -193,6 +194,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         if len(frequencies) < 2:
             raise ValueError("Expected rows of at least two classes, got labels of one class only.")
         return Categorical(frequencies)
+
+    def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:
+        marked = mark_unlabeled(y)
+        labeled = np.flatnonzero(encode_labels(marked)[1] != UNLABELED)
+        return (X, y) if len(labeled) == len(y) else (safe_indexing(X, labeled), marked[labeled])
 
     def _terms(self, reference: Reference) -> list[Term]:
         return [

@@ -216,7 +216,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         -------
         self : AdversarialAutoencoderClusterer
         """
-        self._fit(X)
+        self._fit(X, y)
         return self
 
     def _set_answers(self, X: Rows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from skaae._parameters import AutoencoderParameters
 from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
 from skaae._rows import fit_scaling, rows_in_units
+from skaae._runs import History, Watch, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_if_not_finite
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
@@ -39,9 +41,7 @@ from skaae.training import (
     Budget,
     ImplicitStep,
     batches_of,
-    progress,
     resolve_batch_size,
-    run,
 )
 
 _N_PROJECTIONS = 256
@@ -200,6 +200,7 @@ class ImplicitGenerativeModel(PortableEstimator):
         """
         with unchanged_on_error(self):
             self._validate_params()
+            given = X, X if y is None else y
             X = checked_rows(self, X, reset=True, least=2)
             seeds = current_ranks().of_first(Seeds.draw(self.random_state))
             device = resolve_device(self.device)
@@ -213,12 +214,23 @@ class ImplicitGenerativeModel(PortableEstimator):
                 if self.max_iter is None
                 else Budget(self.max_iter, batches.n_batches)
             )
-            outcome = run(step, batches, budget, report=progress(self.verbose, budget.n_epochs))
+            settled = {
+                "_scaling": scaling,
+                "device_": device,
+                "_output_dtype": X.dtype,
+                "_bounds": bounds,
+            }
+
+            def fitted_so_far(history: History) -> dict[str, Any]:
+                model = copy.deepcopy(step.model).eval()
+                return {**settled, **epochs_so_far(history), "model_": model}
+
+            watch = Watch(lambda: given, fitted_so_far)
+            outcome = watched_run(self, step, batches, budget, watch)
             step.model.eval()
-            self.model_, self._scaling, self.device_ = step.model, scaling, device
-            self.history_, self.n_iter_ = outcome.history, len(outcome.history)
-            self._output_dtype = X.dtype
-            self._bounds = bounds
+            self.__dict__.update(
+                {**settled, **epochs_so_far(outcome.history), "model_": step.model}
+            )
         warn_if_not_finite(outcome, stacklevel=3)
         return self
 

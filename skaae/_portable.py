@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from skaae._compat import CallbackSupportMixin
 from skaae._device import new_generator, random_seed, resolve_device
 
 
-class PortableEstimator(BaseEstimator):
+class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     """An estimator with a fitted ``model_`` on a ``device_``, which another machine may lack."""
 
     model_: nn.Module

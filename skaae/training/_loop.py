@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skaae._threads import watched_threads
 from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
+from skaae.training._observer import Observer
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
 # step, and looking after each would cost more than training.
@@ -142,7 +143,7 @@ def run(
     *,
     look: Callable[[], dict[str, float]] | None = None,
     stopping: EarlyStopping | None = None,
-    report: Callable[[dict[str, float]], None] | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Outcome:
     """Train `step` on `batches` for `budget` and return the outcome.
 
@@ -156,12 +157,12 @@ def run(
         Measures held-out rows; its key ``criterion`` feeds `stopping`.
     stopping : EarlyStopping, default=None
         None trains for the whole budget and keeps the last state.
-    report : callable, default=None
-        Called with each epoch's entry of the history.
+    observers : sequence of Observer, default=()
+        Told of each epoch; each may ask to stop, which ends the run at the state it has then.
     """
     device = next(iter(step.model.parameters())).device
     with watched_threads(device) as watched:
-        return _run(step, watched, batches, budget, look, stopping, report)
+        return _run(step, watched, batches, budget, look, stopping, observers)
 
 
 def _run(
@@ -171,7 +172,7 @@ def _run(
     budget: Budget,
     look: Callable[[], dict[str, float]] | None,
     stopping: EarlyStopping | None,
-    report: Callable[[dict[str, float]], None] | None,
+    observers: Sequence[Observer],
 ) -> Outcome:
     history: list[dict[str, float]] = []
     ranks = current_ranks()
@@ -179,6 +180,8 @@ def _run(
     good_state, good_epoch = _state(step.model), 0
     n_steps, last_look = 0, 0
     for epoch in range(1, budget.n_epochs + 1):
+        for observer in observers:
+            observer.begin_epoch()
         started = time.perf_counter()
         entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
         losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
@@ -203,11 +206,15 @@ def _run(
                 is_good, stop = ranks.of_first(stopping(entry["criterion"]))
             if is_good:
                 good_state, good_epoch = _state(step.model), epoch
-        if report is not None:
-            report(entry)
+        asked = _asked_to_stop(observers, history)
+        if ranks.of_first(asked):
+            stop = True
+            # There may have been no look to choose a best state at.
+            if (stopping is None or good_epoch == 0) and _is_finite(step.model):
+                good_state, good_epoch = _state(step.model), epoch
         if stop:
             break
-    if stopping is not None:
+    if good_epoch < len(history):
         step.model.load_state_dict(good_state)
     return Outcome(history, good_epoch, finite=True)
 
@@ -231,6 +238,12 @@ def _one_epoch(
     means = current_ranks().average(totals.values())
     totals = dict(zip(totals, means))
     return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
+
+
+def _asked_to_stop(observers: Sequence[Observer], history: list[dict[str, float]]) -> bool:
+    """Tell every observer that an epoch has ended; return whether one asks to stop."""
+    asked = [observer.end_epoch(history) for observer in observers]
+    return any(asked)
 
 
 def _is_finite(model: nn.Module) -> bool:

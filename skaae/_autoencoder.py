@@ -142,7 +142,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior or have collapsed, a loss stopped being finite, or Ctrl-C
+        ended training.
 
     References
     ----------

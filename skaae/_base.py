@@ -31,7 +31,7 @@ from skaae._prior_match import (
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._runs import History, Watch, epochs_so_far, watched_run
-from skaae._safety import unchanged_on_error, warn_if_not_finite
+from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
@@ -133,7 +133,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             self.__dict__.update(fitted)
             self._set_answers(X)
         # Last, so that a fit survives a caller who turns warnings into errors.
-        if not warn_if_not_finite(outcome):
+        if not warn_of_ending(outcome):
             self._warn_of_labels()
             warn_if_mismatched(self.prior_match_, type(self).__name__)
 

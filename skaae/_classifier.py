@@ -95,7 +95,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior or have collapsed, a loss stopped being finite, or Ctrl-C
+        ended training.
 
     References
     ----------

@@ -97,8 +97,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If a cluster has no rows, or codes clearly miss the prior or have collapsed, or a loss
-        stopped being finite.
+        If a cluster has no rows, codes clearly miss the prior or have collapsed, a loss stopped
+        being finite, or Ctrl-C ended training.
 
     References
     ----------

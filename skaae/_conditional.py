@@ -81,7 +81,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior or have collapsed, a loss stopped being finite, or Ctrl-C
+        ended training.
 
     References
     ----------

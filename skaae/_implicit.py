@@ -27,7 +27,7 @@ from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
 from skaae._rows import fit_scaling, rows_in_units
 from skaae._runs import History, Watch, epochs_so_far, watched_run
-from skaae._safety import unchanged_on_error, warn_if_not_finite
+from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows
@@ -120,7 +120,7 @@ class ImplicitGenerativeModel(PortableEstimator):
     Warns
     -----
     ConvergenceWarning
-        If a loss stopped being finite.
+        If a loss stopped being finite, or Ctrl-C ended training.
 
     References
     ----------
@@ -231,7 +231,7 @@ class ImplicitGenerativeModel(PortableEstimator):
             self.__dict__.update(
                 {**settled, **epochs_so_far(outcome.history), "model_": step.model}
             )
-        warn_if_not_finite(outcome, stacklevel=3)
+        warn_of_ending(outcome, stacklevel=3)
         return self
 
     def _new_step(

@@ -41,18 +41,23 @@ def one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
         step.model.eval()
 
 
-def warn_if_not_finite(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) -> bool:
-    """Raise a ConvergenceWarning where training stopped early; return whether it did.
+def warn_of_ending(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) -> bool:
+    """Raise a ConvergenceWarning where training was cut short; return whether it was.
 
     `n_before` epochs had gone before, and the user's call is `stacklevel` frames up.
     """
-    if outcome.finite:
+    last, kept = n_before + len(outcome.history), n_before + outcome.best_epoch
+    if outcome.interrupted:
+        message = (
+            f"Training was interrupted (Ctrl-C) after {last} epochs. The model is that of epoch "
+            f"{kept} and can be used; its learning rate had not come down to zero."
+        )
+    elif not outcome.finite:
+        message = (
+            f"Training stopped in epoch {last}: a loss was not finite. The model is that of epoch "
+            f"{kept}. Lower learning_rate, or look for extreme values in the data."
+        )
+    else:
         return False
-    warnings.warn(
-        f"Training stopped in epoch {n_before + len(outcome.history)}: a loss was not finite. The "
-        f"model is that of epoch {n_before + outcome.best_epoch}. Lower learning_rate, or look for "
-        "extreme values in the data.",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
-    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
     return True

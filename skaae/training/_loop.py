@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skaae._threads import watched_threads
 from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
+from skaae.training._interruption import interrupt_is_for_caller
 from skaae.training._observer import Observer
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
@@ -129,11 +130,14 @@ class Outcome:
         Whose state the model has, counted from 1.
     finite : bool
         False if a loss stopped being finite; training then ended at the last good state.
+    interrupted : bool
+        True if Ctrl-C ended training, at the last good state.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
-    finite: bool
+    finite: bool = True
+    interrupted: bool = False
 
 
 def run(
@@ -158,92 +162,122 @@ def run(
     stopping : EarlyStopping, default=None
         None trains for the whole budget and keeps the last state.
     observers : sequence of Observer, default=()
-        Told of each epoch; each may ask to stop, which ends the run at the state it has then.
+        Told of each epoch; each may ask to stop, which ends the run at the state it has then, or,
+        with `stopping`, at the best.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C comes before the first epoch has ended, or where the run is one of many.
     """
     device = next(iter(step.model.parameters())).device
     with watched_threads(device) as watched:
-        return _run(step, watched, batches, budget, look, stopping, observers)
+        return _Run(step, watched, batches, budget, look, stopping, observers)()
 
 
-def _run(
-    step: Step,
-    watched: Callable[..., dict[str, Tensor]],
-    batches: Iterable[Batch],
-    budget: Budget,
-    look: Callable[[], dict[str, float]] | None,
-    stopping: EarlyStopping | None,
-    observers: Sequence[Observer],
-) -> Outcome:
-    history: list[dict[str, float]] = []
-    ranks = current_ranks()
-    ranks.start_alike(step)
-    good_state, good_epoch = _state(step.model), 0
-    n_steps, last_look = 0, 0
-    for epoch in range(1, budget.n_epochs + 1):
-        for observer in observers:
-            observer.begin_epoch()
+class _Run:
+    """Epochs of one run, and how far they have come."""
+
+    def __init__(
+        self,
+        step: Step,
+        watched: Callable[..., dict[str, Tensor]],
+        batches: Iterable[Batch],
+        budget: Budget,
+        look: Callable[[], dict[str, float]] | None,
+        stopping: EarlyStopping | None,
+        observers: Sequence[Observer],
+    ) -> None:
+        self.step, self.watched, self.batches, self.budget = step, watched, batches, budget
+        self.look, self.stopping, self.observers = look, stopping, observers
+        self.ranks = current_ranks()
+        self.ranks.start_alike(step)
+        self.history: list[dict[str, float]] = []
+        self.n_steps = self.last_look = 0
+        # State and epoch in one, so that an interruption finds both or neither.
+        self.good = (_state(step.model), 0)
+
+    def __call__(self) -> Outcome:
+        """Train to the end, whichever comes first, and leave the model at the state to keep."""
+        ending = {}
+        try:
+            while len(self.history) < self.budget.n_epochs:
+                for observer in self.observers:
+                    observer.begin_epoch()
+                entry, finite = self._epoch()
+                if not finite:
+                    ending = {"finite": False}
+                    break
+                if self._stops_after(entry):
+                    break
+        except KeyboardInterrupt:
+            if self.good[1] == 0 or interrupt_is_for_caller():
+                raise
+            ending = {"interrupted": True}
+        state, epoch = self.good
+        if ending or epoch < len(self.history):
+            self.step.model.load_state_dict(state)
+        return Outcome(self.history, epoch, **ending)
+
+    def _epoch(self) -> tuple[dict[str, float], bool]:
+        """Train for a pass; return its entry of the history, and whether all is finite."""
         started = time.perf_counter()
-        entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
-        losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
-        ranks.agree(step.model)
+        entry: dict[str, float] = {
+            "epoch": len(self.history) + 1,
+            "learning_rate": self.budget.rate(self.n_steps),
+        }
+        losses, n_batches = self._pass()
+        self.ranks.agree(self.step.model)
         entry |= losses
-        n_steps += n_batches
+        self.n_steps += n_batches
         entry["seconds"] = time.perf_counter() - started
-        history.append(entry)
-        is_last, stop = epoch == budget.n_epochs, False
-        is_look = n_steps - last_look >= _STEPS_BETWEEN_LOOKS or is_last
+        self.history.append(entry)
         finite = all(math.isfinite(value) for value in losses.values())
         # The last update of an epoch is younger than its losses.
-        if not finite or (is_look and not _is_finite(step.model)):
-            step.model.load_state_dict(good_state)
-            return Outcome(history, good_epoch, finite=False)
-        if is_look:
-            last_look = n_steps
+        if finite and (self._is_look(entry) or entry["epoch"] == 1):
+            finite = _is_finite(self.step.model)
+        return entry, finite
+
+    def _is_look(self, entry: dict[str, float]) -> bool:
+        is_last = entry["epoch"] == self.budget.n_epochs
+        return is_last or self.n_steps - self.last_look >= _STEPS_BETWEEN_LOOKS
+
+    def _stops_after(self, entry: dict[str, float]) -> bool:
+        """Look at held-out rows where it is time, tell observers; return whether to stop."""
+        epoch, stop = int(entry["epoch"]), False
+        # The first epoch's state is kept at once, as one to go back to.
+        is_good = epoch == 1
+        if self._is_look(entry):
+            self.last_look = self.n_steps
             is_good = True
-            if look is not None:
-                entry |= look()
-            if stopping is not None:
-                is_good, stop = ranks.of_first(stopping(entry["criterion"]))
-            if is_good:
-                good_state, good_epoch = _state(step.model), epoch
-        asked = _asked_to_stop(observers, history)
-        if ranks.of_first(asked):
+            if self.look is not None:
+                entry |= self.look()
+            if self.stopping is not None:
+                is_good, stop = self.ranks.of_first(self.stopping(entry["criterion"]))
+        if is_good:
+            self.good = (_state(self.step.model), epoch)
+        asked = [observer.end_epoch(self.history) for observer in self.observers]
+        if self.ranks.of_first(any(asked)):
             stop = True
-            # There may have been no look to choose a best state at.
-            if (stopping is None or good_epoch == 0) and _is_finite(step.model):
-                good_state, good_epoch = _state(step.model), epoch
-        if stop:
-            break
-    if good_epoch < len(history):
-        step.model.load_state_dict(good_state)
-    return Outcome(history, good_epoch, finite=True)
+            # There may have been no look yet to choose a best state at.
+            has_best = self.stopping is not None and math.isfinite(self.stopping.best)
+            if not has_best and _is_finite(self.step.model):
+                self.good = (_state(self.step.model), epoch)
+        return stop
 
-
-def _one_epoch(
-    step: Step,
-    watched: Callable[..., dict[str, Tensor]],
-    batches: Iterable[Batch],
-    budget: Budget,
-    n_steps: int,
-) -> tuple[dict[str, float], int]:
-    """Return the mean losses of one pass and its number of batches."""
-    totals: dict[str, Tensor] = {}
-    n_batches = 0
-    for batch in batches:
-        step.set_rate(budget.rate(n_steps + n_batches))
-        # Summed on the device and read once: reading each would make the device wait.
-        for name, value in watched(step, batch).items():
-            totals[name] = totals[name] + value if name in totals else value
-        n_batches += 1
-    means = current_ranks().average(totals.values())
-    totals = dict(zip(totals, means))
-    return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
-
-
-def _asked_to_stop(observers: Sequence[Observer], history: list[dict[str, float]]) -> bool:
-    """Tell every observer that an epoch has ended; return whether one asks to stop."""
-    asked = [observer.end_epoch(history) for observer in observers]
-    return any(asked)
+    def _pass(self) -> tuple[dict[str, float], int]:
+        """Return the mean losses of one pass over the rows and its number of batches."""
+        totals: dict[str, Tensor] = {}
+        n_batches = 0
+        for batch in self.batches:
+            self.step.set_rate(self.budget.rate(self.n_steps + n_batches))
+            # Summed on the device and read once: reading each would make the device wait.
+            for name, value in self.watched(self.step, batch).items():
+                totals[name] = totals[name] + value if name in totals else value
+            n_batches += 1
+        means = self.ranks.average(totals.values())
+        totals = dict(zip(totals, means))
+        return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
 
 
 def _is_finite(model: nn.Module) -> bool:

@@ -12,6 +12,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from skaae._decoding import Decoding, look_at_decoder, warn_of_decoder
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -128,14 +129,17 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)
             seeds = current_ranks().of_first(Seeds.draw(self.random_state))
-            outcome, fitted = self._train(X, y, learnt, seeds, scored)
+            outcome, fitted, decoding = self._train(X, y, learnt, seeds, scored)
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
             self._set_answers(X)
         # Last, so that a fit survives a caller who turns warnings into errors.
         if not warn_of_ending(outcome):
+            name, explained = type(self).__name__, 1.0 - self._reference.unexplained
             self._warn_of_labels()
-            warn_if_mismatched(self.prior_match_, type(self).__name__)
+            # One that has gone astray took the codes along.
+            if not warn_of_decoder(decoding, name, explained):
+                warn_if_mismatched(self.prior_match_, name)
 
     def _set_answers(self, X: Rows) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
@@ -163,8 +167,11 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         learnt: dict[str, Any],
         seeds: Seeds,
         scored: Callable[[], tuple[Any, Any]],
-    ) -> tuple[Outcome, dict[str, Any]]:
-        """Return how training went, and the fitted attributes; callbacks score `scored`."""
+    ) -> tuple[Outcome, dict[str, Any], Decoding]:
+        """Return how training went, the fitted attributes, and what the decoder came to.
+
+        Callbacks score `scored`.
+        """
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
         check_values(loss, X)
@@ -244,7 +251,9 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         watch = Watch(scored, fitted_so_far)
         outcome = watched_run(self, step, batches, budget, watch, look=look, stopping=stopping)
         model.eval()
-        return outcome, fitted(model, outcome.history, outcome.best_epoch)
+        seen = (rows, labels) if held_out is None else _taken(x, labels, train)
+        decoding = look_at_decoder(model, loss, *seen)
+        return outcome, fitted(model, outcome.history, outcome.best_epoch), decoding
 
     def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
         return Budget.default(n_samples, n_batches)

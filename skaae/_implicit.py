@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skaae._compat import Interval, StrOptions
+from skaae._decoding import some_rows, spread_ratio, warn_of_generator
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -30,7 +31,7 @@ from skaae._runs import History, Watch, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
-from skaae._streams import StreamedRows
+from skaae._streams import StreamedRows, subset
 from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
@@ -231,8 +232,17 @@ class ImplicitGenerativeModel(PortableEstimator):
             self.__dict__.update(
                 {**settled, **epochs_so_far(outcome.history), "model_": step.model}
             )
-        warn_of_ending(outcome, stacklevel=3)
+            spread = self._spread(x, seeds.measure)
+        if not warn_of_ending(outcome, stacklevel=3):
+            warn_of_generator(spread, type(self).__name__)
         return self
+
+    def _spread(self, x: Tensor | StreamedRows, seed: int) -> float:
+        """Return the variance of samples, in the networks' units, over that of rows `x`."""
+        rows = torch.cat(list(subset(x, some_rows(x)).split(len(x))))
+        codes = self.model_.latent.sample_prior(len(rows), new_generator(seed, x.device))
+        with torch.no_grad():
+            return spread_ratio(self.model_(codes), rows)
 
     def _new_step(
         self, x: Tensor | StreamedRows, bounds: Any, scaling: ColumnScaling, seeds: Seeds

@@ -19,7 +19,7 @@ LAYERS = [
     ["_latent", "_neighbors", "_parameters"],
     ["_implicit_model", "_model"],
     ["_codec", "_prior_match", "_rows", "_warm_start", "training"],
-    ["_inference", "_runs", "_safety"],
+    ["_decoding", "_inference", "_runs", "_safety"],
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],
     ["_autoencoder", "_classifier", "_clusterer", "_conditional"],

@@ -21,6 +21,8 @@ from skaae.training._observer import Observer
 # step, and looking after each would cost more than training.
 _STEPS_BETWEEN_LOOKS = 50
 _WARM_UP_STEPS = 100
+# A loss that is not finite is tried again from the last good state at half the rate, so often.
+_RECOVERIES = 5
 
 
 class Step(Protocol):
@@ -32,6 +34,8 @@ class Step(Protocol):
     def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
     def set_rate(self, factor: float) -> None: ...
+
+    def forget(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -128,14 +132,17 @@ class Outcome:
         held-out measures.
     best_epoch : int
         Whose state the model has, counted from 1.
+    n_recoveries : int
+        How often a loss or weight was not finite and training went on from the last good state.
     finite : bool
-        False if a loss stopped being finite; training then ended at the last good state.
+        False if that helped no longer; training then ended at the last good state.
     interrupted : bool
         True if Ctrl-C ended training, at the last good state.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
+    n_recoveries: int = 0
     finite: bool = True
     interrupted: bool = False
 
@@ -193,7 +200,7 @@ class _Run:
         self.ranks = current_ranks()
         self.ranks.start_alike(step)
         self.history: list[dict[str, float]] = []
-        self.n_steps = self.last_look = 0
+        self.n_steps = self.last_look = self.n_recoveries = 0
         # State and epoch in one, so that an interruption finds both or neither.
         self.good = (_state(step.model), 0)
 
@@ -205,10 +212,11 @@ class _Run:
                 for observer in self.observers:
                     observer.begin_epoch()
                 entry, finite = self._epoch()
-                if not finite:
+                if not finite and not self._recovers(entry):
                     ending = {"finite": False}
                     break
-                if self._stops_after(entry):
+                stop = finite and self._stops_after(entry)
+                if self._told_to_stop() or stop:
                     break
         except KeyboardInterrupt:
             if self.good[1] == 0 or interrupt_is_for_caller():
@@ -217,14 +225,14 @@ class _Run:
         state, epoch = self.good
         if ending or epoch < len(self.history):
             self.step.model.load_state_dict(state)
-        return Outcome(self.history, epoch, **ending)
+        return Outcome(self.history, epoch, self.n_recoveries, **ending)
 
     def _epoch(self) -> tuple[dict[str, float], bool]:
         """Train for a pass; return its entry of the history, and whether all is finite."""
         started = time.perf_counter()
         entry: dict[str, float] = {
             "epoch": len(self.history) + 1,
-            "learning_rate": self.budget.rate(self.n_steps),
+            "learning_rate": self._rate(self.n_steps),
         }
         losses, n_batches = self._pass()
         self.ranks.agree(self.step.model)
@@ -238,12 +246,26 @@ class _Run:
             finite = _is_finite(self.step.model)
         return entry, finite
 
+    def _rate(self, step: int) -> float:
+        return self.budget.rate(step) * 0.5**self.n_recoveries
+
+    def _recovers(self, entry: dict[str, float]) -> bool:
+        """Go back to the last good state, to go on at half the rate; return whether to go on."""
+        if self.n_recoveries == _RECOVERIES or entry["epoch"] == self.budget.n_epochs:
+            return False
+        self.n_recoveries += 1
+        entry["recoveries"] = self.n_recoveries
+        self.step.model.load_state_dict(self.good[0])
+        # Their moments are not finite either, or lead where the weights were.
+        self.step.forget()
+        return True
+
     def _is_look(self, entry: dict[str, float]) -> bool:
         is_last = entry["epoch"] == self.budget.n_epochs
         return is_last or self.n_steps - self.last_look >= _STEPS_BETWEEN_LOOKS
 
     def _stops_after(self, entry: dict[str, float]) -> bool:
-        """Look at held-out rows where it is time, tell observers; return whether to stop."""
+        """Look at held-out rows and keep the state, where it is time; return whether to stop."""
         epoch, stop = int(entry["epoch"]), False
         # The first epoch's state is kept at once, as one to go back to.
         is_good = epoch == 1
@@ -256,13 +278,16 @@ class _Run:
                 is_good, stop = self.ranks.of_first(self.stopping(entry["criterion"]))
         if is_good:
             self.good = (_state(self.step.model), epoch)
+        return stop
+
+    def _told_to_stop(self) -> bool:
+        """Tell observers that an epoch has ended; return whether one asks to stop."""
         asked = [observer.end_epoch(self.history) for observer in self.observers]
-        if self.ranks.of_first(any(asked)):
-            stop = True
-            # There may have been no look yet to choose a best state at.
-            has_best = self.stopping is not None and math.isfinite(self.stopping.best)
-            if not has_best and _is_finite(self.step.model):
-                self.good = (_state(self.step.model), epoch)
+        stop = self.ranks.of_first(any(asked))
+        # There may have been no look yet to choose a best state at.
+        has_best = self.stopping is not None and math.isfinite(self.stopping.best)
+        if stop and not has_best and _is_finite(self.step.model):
+            self.good = (_state(self.step.model), len(self.history))
         return stop
 
     def _pass(self) -> tuple[dict[str, float], int]:
@@ -270,7 +295,7 @@ class _Run:
         totals: dict[str, Tensor] = {}
         n_batches = 0
         for batch in self.batches:
-            self.step.set_rate(self.budget.rate(self.n_steps + n_batches))
+            self.step.set_rate(self._rate(self.n_steps + n_batches))
             # Summed on the device and read once: reading each would make the device wait.
             for name, value in self.watched(self.step, batch).items():
                 totals[name] = totals[name] + value if name in totals else value

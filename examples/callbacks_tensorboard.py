@@ -61,7 +61,7 @@ def open_writer(folder):
 
 
 X, _ = load_wine(return_X_y=True)
-aae = AdversarialAutoencoder(2, max_iter=30, random_state=0)
+aae = AdversarialAutoencoder(2, hidden_layer_sizes=(64,), max_iter=20, random_state=0)
 if not hasattr(aae, "set_callbacks"):
     sys.exit("callbacks need scikit-learn 1.9 or newer")
 

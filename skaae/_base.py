@@ -31,12 +31,12 @@ from skaae._prior_match import (
     warn_if_mismatched,
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
-from skaae._runs import History, Watch, epochs_so_far, watched_run
+from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._warm_start import continued_model
-from skaae.distributed import current_ranks
+from skaae.checkpoints import Checkpoints
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, draws_at_random, resolve_builder
@@ -128,11 +128,13 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             self._validate_params()
             scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)
-            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
-            outcome, fitted, decoding = self._train(X, y, learnt, seeds, scored)
+            seeds, checkpoints = begin(self, X, *learnt.values(), y)
+            outcome, fitted, decoding = self._train(X, y, learnt, seeds, scored, checkpoints)
             self.__dict__.pop("_step", None)
             self.__dict__.update(fitted)
             self._set_answers(X)
+        if checkpoints is not None and not outcome.interrupted:
+            checkpoints.remove()
         # Last, so that a fit survives a caller who turns warnings into errors.
         if not warn_of_ending(outcome):
             name, explained = type(self).__name__, 1.0 - self._reference.unexplained
@@ -167,6 +169,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         learnt: dict[str, Any],
         seeds: Seeds,
         scored: Callable[[], tuple[Any, Any]],
+        checkpoints: Checkpoints | None,
     ) -> tuple[Outcome, dict[str, Any], Decoding]:
         """Return how training went, the fitted attributes, and what the decoder came to.
 
@@ -249,7 +252,16 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         )
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
         watch = Watch(scored, fitted_so_far)
-        outcome = watched_run(self, step, batches, budget, watch, look=look, stopping=stopping)
+        outcome = watched_run(
+            self,
+            step,
+            batches,
+            budget,
+            watch,
+            look=look,
+            stopping=stopping,
+            checkpoints=checkpoints,
+        )
         model.eval()
         seen = (rows, labels) if held_out is None else _taken(x, labels, train)
         decoding = look_at_decoder(model, loss, *seen)

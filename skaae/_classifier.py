@@ -95,8 +95,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, a loss stopped being finite, or Ctrl-C
-        ended training.
+        If codes clearly miss the prior, codes or decoder have collapsed, a loss was not finite, or
+        Ctrl-C ended training.
 
     References
     ----------

@@ -97,8 +97,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If a cluster has no rows, codes clearly miss the prior or have collapsed, a loss stopped
-        being finite, or Ctrl-C ended training.
+        If a cluster has no rows, codes clearly miss the prior, codes or decoder have collapsed, a
+        loss was not finite, or Ctrl-C ended training.
 
     References
     ----------

@@ -81,8 +81,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, a loss stopped being finite, or Ctrl-C
-        ended training.
+        If codes clearly miss the prior, codes or decoder have collapsed, a loss was not finite, or
+        Ctrl-C ended training.
 
     References
     ----------

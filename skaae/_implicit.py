@@ -27,12 +27,11 @@ from skaae._parameters import AutoencoderParameters
 from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
 from skaae._rows import fit_scaling, rows_in_units
-from skaae._runs import History, Watch, epochs_so_far, watched_run
+from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows, subset
-from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.losses import SquaredError
 from skaae.networks import DECODERS, MLP, draws_at_random, resolve_builder
@@ -121,7 +120,7 @@ class ImplicitGenerativeModel(PortableEstimator):
     Warns
     -----
     ConvergenceWarning
-        If a loss stopped being finite, or Ctrl-C ended training.
+        If samples hardly vary, a loss was not finite, or Ctrl-C ended training.
 
     References
     ----------
@@ -203,7 +202,7 @@ class ImplicitGenerativeModel(PortableEstimator):
             self._validate_params()
             given = X, X if y is None else y
             X = checked_rows(self, X, reset=True, least=2)
-            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
+            seeds, checkpoints = begin(self, X)
             device = resolve_device(self.device)
             scaling = fit_scaling(SquaredError(), X)
             x = rows_in_units(X, scaling, device)
@@ -227,12 +226,14 @@ class ImplicitGenerativeModel(PortableEstimator):
                 return {**settled, **epochs_so_far(history), "model_": model}
 
             watch = Watch(lambda: given, fitted_so_far)
-            outcome = watched_run(self, step, batches, budget, watch)
+            outcome = watched_run(self, step, batches, budget, watch, checkpoints=checkpoints)
             step.model.eval()
             self.__dict__.update(
                 {**settled, **epochs_so_far(outcome.history), "model_": step.model}
             )
             spread = self._spread(x, seeds.measure)
+        if checkpoints is not None and not outcome.interrupted:
+            checkpoints.remove()
         if not warn_of_ending(outcome, stacklevel=3):
             warn_of_generator(spread, type(self).__name__)
         return self

@@ -1,18 +1,52 @@
-"""The training run of an estimator: its log, and the callbacks that watch it."""
+"""The training run of an estimator: where it begins, its log, the callbacks that watch it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from skaae._compat import with_callbacks
+from skaae._device import Seeds
+from skaae._fingerprint import fingerprint
+from skaae._sources import Rows
+from skaae.checkpoints import Checkpoints, asked_checkpoints
+from skaae.distributed import current_ranks
 from skaae.training import Budget, Observer, Outcome, Progress, ResidentBatches, run
 from skaae.training._base_step import BaseStep
 
 History = list[dict[str, float]]
+
+
+def begin(estimator: Any, X: Rows, *labels: Any) -> tuple[Seeds, Checkpoints | None]:
+    """Return the seeds of a fit, and its checkpoints where it is to have any.
+
+    A fit that goes on from one takes its seeds from there.
+
+    Raises
+    ------
+    ValueError
+        If processes that train together are asked for checkpoints.
+    """
+    asked = asked_checkpoints()
+    if asked is None:
+        return current_ranks().of_first(Seeds.draw(estimator.random_state)), None
+    if current_ranks().size > 1:
+        raise ValueError(
+            "resumable: expected a fit by one process, got one by several. Leave one of the blocks "
+            "resumable() and data_parallel()."
+        )
+    folder, every = asked
+    # Before seeds are drawn: a random state that is passed in moves on.
+    name = f"{type(estimator).__name__}-{fingerprint(estimator, X, labels)}"
+    seeds = Seeds.draw(estimator.random_state)
+    checkpoints = Checkpoints(folder, name, every)
+    if checkpoints.start is not None:
+        seeds = Seeds(**checkpoints.start[1]["seeds"])
+    checkpoints.about = {"seeds": asdict(seeds)}
+    return seeds, checkpoints
 
 
 def epochs_so_far(history: History) -> dict[str, Any]:

@@ -12,13 +12,13 @@ ROOT = Path(skaae.__file__).parent
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
     ["_compat", "_labels", "_sources", "_version", "distributed"],
-    ["_device", "_threads"],
+    ["_device", "_threads", "checkpoints"],
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
     ["_aggregated_posterior", "_streams", "divergences"],
     ["_latent", "_neighbors", "_parameters"],
     ["_implicit_model", "_model"],
-    ["_codec", "_prior_match", "_rows", "_warm_start", "training"],
+    ["_codec", "_fingerprint", "_prior_match", "_rows", "_warm_start", "training"],
     ["_decoding", "_inference", "_runs", "_safety"],
     ["_base"],
     ["_implicit", "_incremental", "_label_inference"],

@@ -7,15 +7,17 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from skaae._threads import watched_threads
+from skaae.checkpoints import Checkpoints
 from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
 from skaae.training._interruption import interrupt_is_for_caller
 from skaae.training._observer import Observer
+from skaae.training._snapshot import Stateful, fits, restore, tensors_of
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
 # step, and looking after each would cost more than training.
@@ -23,13 +25,12 @@ _STEPS_BETWEEN_LOOKS = 50
 _WARM_UP_STEPS = 100
 # A loss that is not finite is tried again from the last good state at half the rate, so often.
 _RECOVERIES = 5
+# What a run has come to beside the state of its step.
+_FACTS = ("history", "n_steps", "last_look", "n_recoveries")
 
 
-class Step(Protocol):
+class Step(Stateful, Protocol):
     """What the loop asks of a training step."""
-
-    @property
-    def model(self) -> nn.Module: ...
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
@@ -155,6 +156,7 @@ def run(
     look: Callable[[], dict[str, float]] | None = None,
     stopping: EarlyStopping | None = None,
     observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Train `step` on `batches` for `budget` and return the outcome.
 
@@ -171,6 +173,8 @@ def run(
     observers : sequence of Observer, default=()
         Told of each epoch; each may ask to stop, which ends the run at the state it has then, or,
         with `stopping`, at the best.
+    checkpoints : Checkpoints, default=None
+        Where the run goes on from, and writes its state to at the ends of epochs.
 
     Raises
     ------
@@ -179,7 +183,7 @@ def run(
     """
     device = next(iter(step.model.parameters())).device
     with watched_threads(device) as watched:
-        return _Run(step, watched, batches, budget, look, stopping, observers)()
+        return _Run(step, watched, batches, budget, look, stopping, observers, checkpoints)()
 
 
 class _Run:
@@ -194,15 +198,23 @@ class _Run:
         look: Callable[[], dict[str, float]] | None,
         stopping: EarlyStopping | None,
         observers: Sequence[Observer],
+        checkpoints: Checkpoints | None,
     ) -> None:
         self.step, self.watched, self.batches, self.budget = step, watched, batches, budget
         self.look, self.stopping, self.observers = look, stopping, observers
+        self.checkpoints = checkpoints
         self.ranks = current_ranks()
         self.ranks.start_alike(step)
         self.history: list[dict[str, float]] = []
         self.n_steps = self.last_look = self.n_recoveries = 0
         # State and epoch in one, so that an interruption finds both or neither.
         self.good = (_state(step.model), 0)
+        if checkpoints is not None and checkpoints.start is not None:
+            start, checkpoints.start = checkpoints.start, None
+            if fits(step.model, start[0]):
+                self._go_on_from(*start)
+            else:
+                checkpoints.refuse("its networks are of other shapes")
 
     def __call__(self) -> Outcome:
         """Train to the end, whichever comes first, and leave the model at the state to keep."""
@@ -218,6 +230,8 @@ class _Run:
                 stop = finite and self._stops_after(entry)
                 if self._told_to_stop() or stop:
                     break
+                if self.checkpoints is not None and self.checkpoints.is_due():
+                    self._save(self.checkpoints)
         except KeyboardInterrupt:
             if self.good[1] == 0 or interrupt_is_for_caller():
                 raise
@@ -289,6 +303,23 @@ class _Run:
         if stop and not has_best and _is_finite(self.step.model):
             self.good = (_state(self.step.model), len(self.history))
         return stop
+
+    def _save(self, checkpoints: Checkpoints) -> None:
+        good_state, good_epoch = self.good
+        epoch = len(self.history)
+        tensors = tensors_of(self.step, None if good_epoch == epoch else good_state)
+        facts = {name: getattr(self, name) for name in _FACTS} | {"good_epoch": good_epoch}
+        if self.stopping is not None:
+            facts["stopping"] = [self.stopping.best, self.stopping.n_looks]
+        checkpoints.save(epoch, tensors, facts)
+
+    def _go_on_from(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        good_state = restore(self.step, tensors)
+        for name in _FACTS:
+            setattr(self, name, facts[name])
+        self.good = (good_state or _state(self.step.model), facts["good_epoch"])
+        if self.stopping is not None:
+            self.stopping.best, self.stopping.n_looks = facts["stopping"]
 
     def _pass(self) -> tuple[dict[str, float], int]:
         """Return the mean losses of one pass over the rows and its number of batches."""

@@ -146,7 +146,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior, codes or decoder have collapsed, a loss was not finite, or
+        Ctrl-C ended training.
 
     References
     ----------
@@ -274,7 +275,7 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         -------
         self : AdversarialAutoencoder
         """
-        self._fit(X)
+        self._fit(X, y)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> AdversarialAutoencoder:

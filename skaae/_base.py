@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skaae._codec import Codec, Graph
-from skaae._compat import answers_frames
+from skaae._decoding import Decoding, look_at_decoder, warn_of_decoder
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -21,23 +20,23 @@ from skaae._device import (
     resolve_device,
     resolve_precision,
 )
-from skaae._fitted import FittedAutoencoder
-from skaae._labels import codes_of, encode_labels, mark_unlabeled
+from skaae._inference import EncodingEstimator
+from skaae._labels import encode_labels, mark_unlabeled
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
 from skaae._prior_match import (
-    PriorMatch,
     look_at_held_out,
     measure_prior_match,
     warn_if_mismatched,
 )
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
-from skaae._safety import unchanged_on_error, warn_if_not_finite
-from skaae._sources import Rows, checked_codes, checked_rows
+from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
+from skaae._safety import unchanged_on_error, warn_of_ending
+from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
-from skaae._tensors import as_array, as_floats, dtype_name
+from skaae._tensors import dtype_name
 from skaae._warm_start import continued_model
-from skaae.distributed import current_ranks
+from skaae.checkpoints import Checkpoints
 from skaae.divergences import as_divergence
 from skaae.losses import ReconstructionLoss, as_loss
 from skaae.networks import DECODERS, ENCODERS, MLP, draws_at_random, resolve_builder
@@ -48,24 +47,19 @@ from skaae.training import (
     EarlyStopping,
     Outcome,
     Reference,
-    ResidentBatches,
     Term,
     TrainingStep,
     batches_of,
     held_out_rows,
     principal_components,
-    progress,
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
-    run,
     start_at_principal_components,
 )
 
 
-class BaseAdversarialAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, FittedAutoencoder
-):
+class BaseAdversarialAutoencoder(EncodingEstimator):
     """Template of the estimators.
 
     A subclass says in ``_latents`` which latents it combines, in ``_role`` what labels do, and in
@@ -133,29 +127,57 @@ class BaseAdversarialAutoencoder(
         """Train on `X` and set the fitted attributes, or leave everything as it was."""
         with unchanged_on_error(self):
             self._validate_params()
+            scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)
-            outcome, fitted = self._train(
-                X, y, learnt, current_ranks().of_first(Seeds.draw(self.random_state))
-            )
+            seeds, checkpoints = begin(self, X, *learnt.values(), y)
+            outcome, fitted, decoding = self._train(X, y, learnt, seeds, scored, checkpoints)
             for name in ("_step", "_moments"):
                 self.__dict__.pop(name, None)
             self.__dict__.update(fitted)
             self._set_answers(X)
+        if checkpoints is not None and not outcome.interrupted:
+            checkpoints.remove()
         # Last, so that a fit survives a caller who turns warnings into errors.
-        if not warn_if_not_finite(outcome):
+        if not warn_of_ending(outcome):
+            name, explained = type(self).__name__, 1.0 - self._reference.unexplained
             self._warn_of_labels()
-            warn_if_mismatched(self.prior_match_, type(self).__name__)
+            # One that has gone astray took the codes along.
+            if not warn_of_decoder(decoding, name, explained):
+                warn_if_mismatched(self.prior_match_, name)
 
     def _set_answers(self, X: Rows) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
 
+    def _as_fitted(self, X: Rows, fitted: dict[str, Any]) -> dict[str, Any]:
+        """Return all attributes of a copy of this estimator with those that were fitted."""
+        other = copy.copy(self)
+        for name in ("_step", "_moments"):
+            other.__dict__.pop(name, None)
+        other.__dict__.update(fitted)
+        other._set_answers(X)
+        return dict(vars(other))
+
     def _warn_of_labels(self) -> None:
         """Raise a ConvergenceWarning where inferred labels are not what was asked for."""
 
+    def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return what callbacks score: rows as the user passed them, and their targets."""
+        # The targets of an autoencoder are its rows.
+        return X, X if y is None else y
+
     def _train(
-        self, X: Rows, y: np.ndarray | None, learnt: dict[str, Any], seeds: Seeds
-    ) -> tuple[Outcome, dict[str, Any]]:
-        """Return how training went, and the fitted attributes."""
+        self,
+        X: Rows,
+        y: np.ndarray | None,
+        learnt: dict[str, Any],
+        seeds: Seeds,
+        scored: Callable[[], tuple[Any, Any]],
+        checkpoints: Checkpoints | None,
+    ) -> tuple[Outcome, dict[str, Any], Decoding]:
+        """Return how training went, the fitted attributes, and what the decoder came to.
+
+        Callbacks score `scored`.
+        """
         device = resolve_device(self.device)
         loss = as_loss(self.reconstruction_loss)
         check_values(loss, X)
@@ -201,44 +223,57 @@ class BaseAdversarialAutoencoder(
         if held_out is not None:
             scale = constant_loss(loss, thinned(measured[0]))
             look = partial(look_at_held_out, model, loss, *measured, scale, seeds.measure)
-        outcome = self._run(step, batches, look)
-        model.eval()
-        match = measure_prior_match(
-            model, *measured, seed=seeds.measure, held_out=held_out is not None
-        )
-        return outcome, {
+        settled = {
             **learnt,
-            "model_": model,
-            "history_": outcome.history,
-            "n_iter_": len(outcome.history),
-            "best_iter_": outcome.best_epoch,
             "n_samples_seen_": len(X),
             "device_": device,
-            "prior_match_": match,
             "_scaling": scaling,
             "_loss": loss,
             "_reference": reference,
             "_output_dtype": np.dtype(dtype_name(X)),
         }
 
-    def _run(self, step: TrainingStep, batches: ResidentBatches, look: Any) -> Outcome:
+        def fitted(model: AutoencoderModel, history: History, best: int) -> dict[str, Any]:
+            match = measure_prior_match(
+                model, *measured, seed=seeds.measure, held_out=held_out is not None
+            )
+            return {
+                **settled,
+                **epochs_so_far(history),
+                "best_iter_": best,
+                "model_": model,
+                "prior_match_": match,
+            }
+
+        def fitted_so_far(history: History) -> dict[str, Any]:
+            return self._as_fitted(X, fitted(copy.deepcopy(model).eval(), history, len(history)))
+
         budget = (
             self._default_budget(len(batches.rows), batches.n_batches)
             if self.max_iter is None
             else Budget(self.max_iter, batches.n_batches)
         )
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
-        report = progress(self.verbose, budget.n_epochs)
-        return run(step, batches, budget, look=look, stopping=stopping, report=report)
+        watch = Watch(scored, fitted_so_far)
+        outcome = watched_run(
+            self,
+            step,
+            batches,
+            budget,
+            watch,
+            look=look,
+            stopping=stopping,
+            checkpoints=checkpoints,
+        )
+        model.eval()
+        seen = (rows, labels) if held_out is None else _taken(x, labels, train)
+        decoding = look_at_decoder(model, loss, *seen)
+        return outcome, fitted(model, outcome.history, outcome.best_epoch), decoding
 
     def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
         return Budget.default(n_samples, n_batches)
 
     # ------------------------------------------------------- parts of a fit
-
-    def _validated(self, X: Any, *, reset: bool) -> Rows:
-        # BatchNorm in a user's network needs two rows, and so does any spread of a column.
-        return checked_rows(self, X, reset=reset, least=2 if reset else 1)
 
     def _validated_with_labels(
         self, X: Any, y: Any
@@ -329,65 +364,6 @@ class BaseAdversarialAutoencoder(
             or not all(latent.is_ours for latent in model.latents),
             terms=self._terms(reference),
         )
-
-    # ------------------------------------------------------------ inference
-
-    @property
-    def _codec(self) -> Codec:
-        check_is_fitted(self)
-        return Codec(self.model_, self._scaling, self._loss, self.device_)
-
-    def _graphs(self) -> dict[str, Graph]:
-        return self._codec.graphs()
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the mean code E[z|x] of each row; with cluster heads, its place on the map.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, n_components)
-            In the prior's units; float32 if `X` is, else float64. A tensor gives a tensor, on its
-            device and without gradients, unless ``set_output`` asks for frames.
-        """
-        codec = self._codec
-        if isinstance(X, Tensor) and answers_frames(self):
-            X = as_array(as_floats(X))
-        return codec.encode(self._validated(X, reset=False))
-
-    def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
-        check_is_fitted(self)
-        x = rows_in_units(self._validated(X, reset=False), self._scaling, self.device_)
-        classes = None
-        if y is not None and self.model_.role.matches_classes:
-            codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
-            classes = torch.as_tensor(codes, device=x.device)
-        return measure_prior_match(self.model_, x, classes, seed=seed, held_out=None)
-
-    def _validated_codes(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return checked_codes(X, self.model_.n_components, type(self).__name__)
-
-    def _drawn_codes(self, n_samples: Any, generator: torch.Generator, y: Any = None) -> np.ndarray:
-        """Return codes drawn from the prior, in its units."""
-        codes = self.model_.to_prior_units(self.model_.sample_prior(n_samples, generator, y))
-        return codes.numpy().astype(self._output_dtype)
-
-    def _label_codes(self, y: Any, n_samples: int) -> np.ndarray:
-        """Return the integer class of each entry of `y`."""
-        return codes_of(y, self.classes_, n_samples)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.n_components
 
 
 def _taken(

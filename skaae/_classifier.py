@@ -10,9 +10,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
-from skaae._compat import Interval
+from skaae._compat import Interval, safe_indexing
 from skaae._fitted import CLASSES
 from skaae._label_inference import LabelInferringAutoencoder
+from skaae._labels import UNLABELED, encode_labels, mark_unlabeled
 from skaae._persistence import Fitted
 from skaae._tensors import as_array, entries_at
 from skaae.priors import Categorical
@@ -98,7 +99,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior, codes or decoder have collapsed, a loss was not finite, or
+        Ctrl-C ended training.
 
     References
     ----------
@@ -201,6 +203,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         if len(frequencies) < 2:
             raise ValueError("Expected rows of at least two classes, got labels of one class only.")
         return Categorical(frequencies)
+
+    def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:
+        marked = mark_unlabeled(y)
+        labeled = np.flatnonzero(encode_labels(marked)[1] != UNLABELED)
+        return (X, y) if len(labeled) == len(y) else (safe_indexing(X, labeled), marked[labeled])
 
     def _terms(self, reference: Reference) -> list[Term]:
         return [

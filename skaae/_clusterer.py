@@ -99,8 +99,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If a cluster has no rows, or codes clearly miss the prior or have collapsed, or a loss
-        stopped being finite.
+        If a cluster has no rows, codes clearly miss the prior, codes or decoder have collapsed, a
+        loss was not finite, or Ctrl-C ended training.
 
     References
     ----------
@@ -223,7 +223,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         -------
         self : AdversarialAutoencoderClusterer
         """
-        self._fit(X)
+        self._fit(X, y)
         return self
 
     def _set_answers(self, X: Rows) -> None:

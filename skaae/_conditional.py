@@ -83,7 +83,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If codes clearly miss the prior or have collapsed, or a loss stopped being finite.
+        If codes clearly miss the prior, codes or decoder have collapsed, a loss was not finite, or
+        Ctrl-C ended training.
 
     References
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from skaae._codec import Graph
 from skaae._compat import Interval, StrOptions
+from skaae._decoding import some_rows, spread_ratio, warn_of_generator
 from skaae._device import (
     ScopedRandomness,
     Seeds,
@@ -27,12 +29,12 @@ from skaae._persistence import Fitted, SavingMixin
 from skaae._portable import PortableEstimator
 from skaae._prior_match import random_directions, sliced_distance
 from skaae._rows import fit_compact_scaling, rows_in_units
-from skaae._safety import unchanged_on_error, warn_if_not_finite
+from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
+from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
 from skaae._sources import checked_rows, column_bounds, thinned_rows
-from skaae._streams import StreamedRows
+from skaae._streams import StreamedRows, subset
 from skaae._tensors import block_of, dtype_name
-from skaae.distributed import current_ranks
 from skaae.divergences import DIVERGENCES, Divergence, as_divergence
 from skaae.networks import DECODERS, MLP, draws_at_random, resolve_builder
 from skaae.posteriors import Deterministic
@@ -41,9 +43,7 @@ from skaae.training import (
     Budget,
     ImplicitStep,
     batches_of,
-    progress,
     resolve_batch_size,
-    run,
 )
 
 _N_PROJECTIONS = 256
@@ -122,7 +122,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     Warns
     -----
     ConvergenceWarning
-        If a loss stopped being finite.
+        If samples hardly vary, a loss was not finite, or Ctrl-C ended training.
 
     References
     ----------
@@ -209,8 +209,9 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         """
         with unchanged_on_error(self):
             self._validate_params()
+            given = X, X if y is None else y
             X = checked_rows(self, X, reset=True, least=2)
-            seeds = current_ranks().of_first(Seeds.draw(self.random_state))
+            seeds, checkpoints = begin(self, X)
             device = resolve_device(self.device)
             scaling = fit_compact_scaling(X)
             x = rows_in_units(X, scaling, device)
@@ -222,14 +223,36 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
                 if self.max_iter is None
                 else Budget(self.max_iter, batches.n_batches)
             )
-            outcome = run(step, batches, budget, report=progress(self.verbose, budget.n_epochs))
+            settled = {
+                "_scaling": scaling,
+                "device_": device,
+                "_output_dtype": np.dtype(dtype_name(X)),
+                "_bounds": bounds,
+            }
+
+            def fitted_so_far(history: History) -> dict[str, Any]:
+                model = copy.deepcopy(step.model).eval()
+                return {**settled, **epochs_so_far(history), "model_": model}
+
+            watch = Watch(lambda: given, fitted_so_far)
+            outcome = watched_run(self, step, batches, budget, watch, checkpoints=checkpoints)
             step.model.eval()
-            self.model_, self._scaling, self.device_ = step.model, scaling, device
-            self.history_, self.n_iter_ = outcome.history, len(outcome.history)
-            self._output_dtype = np.dtype(dtype_name(X))
-            self._bounds = bounds
-        warn_if_not_finite(outcome, stacklevel=3)
+            self.__dict__.update(
+                {**settled, **epochs_so_far(outcome.history), "model_": step.model}
+            )
+            spread = self._spread(x, seeds.measure)
+        if checkpoints is not None and not outcome.interrupted:
+            checkpoints.remove()
+        if not warn_of_ending(outcome, stacklevel=3):
+            warn_of_generator(spread, type(self).__name__)
         return self
+
+    def _spread(self, x: Tensor | StreamedRows, seed: int) -> float:
+        """Return the variance of samples, in the networks' units, over that of rows `x`."""
+        rows = torch.cat(list(subset(x, some_rows(x)).split(len(x))))
+        codes = self.model_.latent.sample_prior(len(rows), new_generator(seed, x.device))
+        with torch.no_grad():
+            return spread_ratio(self.model_(codes), rows)
 
     def _new_step(
         self, x: Tensor | StreamedRows, bounds: Any, scaling: ColumnScaling, seeds: Seeds

@@ -13,7 +13,7 @@ from torch import Tensor
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._device import Seeds, resolve_device
 from skaae._rows import check_values, fit_scaling, rows_in_units
-from skaae._safety import one_pass, unchanged_on_error, warn_if_not_finite
+from skaae._safety import one_pass, unchanged_on_error, warn_of_ending
 from skaae._streams import thinned
 from skaae._tensors import dtype_name
 from skaae.distributed import current_ranks
@@ -102,4 +102,4 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
                 # The weights are those before the pass; the optimiser's moments are not finite.
                 del self._step
                 self.n_samples_seen_ -= len(x)
-        warn_if_not_finite(outcome, n_iter - 1)
+        warn_of_ending(outcome, n_iter - 1)

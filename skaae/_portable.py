@@ -14,6 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from skaae._compat import CallbackSupportMixin
 from skaae._device import new_generator, random_seed, resolve_device
 from skaae._version import __version__
 
@@ -53,7 +54,7 @@ def device_here(device: torch.device) -> torch.device:
         return torch.device("cpu")
 
 
-class PortableEstimator(BaseEstimator):
+class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     """An estimator with a fitted ``model_`` on a ``device_``, which another machine may lack."""
 
     model_: nn.Module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,25 +35,48 @@ def one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
     except BaseException:
         step.model.load_state_dict(before)
         # Their moments have moved on with weights that are gone.
-        for optimizer in step.optimizers:
-            optimizer.state.clear()
+        step.forget()
         raise
     finally:
         step.model.eval()
 
 
-def warn_if_not_finite(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) -> bool:
-    """Raise a ConvergenceWarning where training stopped early; return whether it did.
+def warn_of_ending(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) -> bool:
+    """Raise a ConvergenceWarning where training was cut short; return whether it was.
 
     `n_before` epochs had gone before, and the user's call is `stacklevel` frames up.
     """
-    if outcome.finite:
+    last, kept = n_before + len(outcome.history), n_before + outcome.best_epoch
+    n = outcome.n_recoveries
+    tries = f", {n} times again at half the rate each" if n else ""
+    if outcome.interrupted:
+        message = (
+            f"Training was interrupted (Ctrl-C) after {last} epochs. The model is that of epoch "
+            f"{kept} and can be used; its learning rate had not come down to zero."
+        )
+    elif not outcome.finite:
+        message = (
+            f"Training stopped in epoch {last}: a loss was not finite{tries}. The model is that of "
+            f"epoch {kept}. {_advice(outcome)}"
+        )
+    elif n:
+        lost = [int(entry["epoch"]) for entry in outcome.history if "recoveries" in entry]
+        message = (
+            f"A loss was not finite in epochs {lost}. Each time training went on from the last "
+            f"good epoch at half the rate, at last at {0.5**n:g} of it, and it then came to its "
+            f"end. {_advice(outcome)}"
+        )
+    else:
         return False
-    warnings.warn(
-        f"Training stopped in epoch {n_before + len(outcome.history)}: a loss was not finite. The "
-        f"model is that of epoch {n_before + outcome.best_epoch}. Lower learning_rate, or look for "
-        "extreme values in the data.",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+    return outcome.interrupted or not outcome.finite
+
+
+def _advice(outcome: Outcome) -> str:
+    """Return what to change, by the losses that were not finite."""
+    names = sorted({k for e in outcome.history for k, v in e.items() if not math.isfinite(v)})
+    which = f" ({', '.join(names)})" if names else ""
+    return (
+        f"Lower learning_rate{which}, here or of the divergence if it has a discriminator, or look "
+        "for extreme values in the data."
     )
-    return True

@@ -151,6 +151,7 @@ def test_a_constant_column_comes_back_exactly(X):
     assert (model.sample(5)[:, -2:] == rows[:5, -2:]).all()
 
 
+@short_fits_may_warn
 def test_bernoulli_rows_decode_to_probabilities(unit_rows):
     model = AdversarialAutoencoder(reconstruction_loss="bernoulli", **SHORT).fit(unit_rows)
     rows = model.sample(50)

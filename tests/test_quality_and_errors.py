@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from estimator_cases import SHORT
+from estimator_cases import SHORT, short_fits_may_warn
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
@@ -163,6 +163,7 @@ def test_a_failed_fit_leaves_a_fitted_estimator_as_it_was(X, parameters, rows):
     assert (model.transform(X) == codes).all()
 
 
+@short_fits_may_warn
 def test_parameters_set_after_fit_do_not_change_the_fit(unit_rows):
     model = AdversarialAutoencoder(reconstruction_loss="bernoulli", **SHORT).fit(unit_rows)
     rows = model.inverse_transform([[0.0, 0.0]])

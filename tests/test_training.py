@@ -1,7 +1,5 @@
 """The step, the loop, the batches and where training starts."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -208,6 +206,10 @@ class CountingStep:
         self.model = nn.Linear(1, 1, bias=False)
         nn.init.zeros_(self.model.weight)
         self.rates = []
+        self.n_forgotten = 0
+
+    def forget(self):
+        self.n_forgotten += 1
 
     def set_rate(self, factor):
         self.rates.append(factor)
@@ -263,22 +265,6 @@ def test_looks_are_fifty_steps_apart_at_least():
     )
     looked = [entry["epoch"] for entry in outcome.history if "criterion" in entry]
     assert looked == [3, 6, 7]
-
-
-def test_a_loss_that_is_not_finite_ends_the_run_at_the_last_good_state():
-    step = CountingStep()
-
-    class Batches:
-        n_passes = 0
-
-        def __iter__(self):
-            self.n_passes += 1
-            return iter([torch.tensor([math.nan if self.n_passes == 4 else 1.0])] * 50)
-
-    outcome = run(step, Batches(), Budget(10, 50))
-    assert not outcome.finite
-    assert outcome.best_epoch == 3
-    assert float(step.model.weight.detach()) == 150.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from skaae.plotting._arguments import check_offers
 from skaae.plotting._axes import panels_for
 
 # Entries that are no losses.
-_LEFT_OUT = {"epoch", "learning_rate", "seconds"}
+_LEFT_OUT = {"epoch", "learning_rate", "recoveries", "seconds"}
 # Which losses share a scale; what a panel has nothing of is left out, and what belongs to none is
 # a further term of the objective.
 _PANELS = {

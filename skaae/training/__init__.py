@@ -12,7 +12,8 @@ from skaae.training._defaults import (
 from skaae.training._implicit_step import ImplicitStep
 from skaae.training._initialization import principal_components, start_at_principal_components
 from skaae.training._loop import Budget, EarlyStopping, Outcome, run
-from skaae.training._progress import progress
+from skaae.training._observer import Observer
+from skaae.training._progress import Progress
 from skaae.training._step import TrainingStep
 from skaae.training._terms import Classification, Consistency, HeadDistance, Neighbors, Term
 
@@ -26,7 +27,9 @@ __all__ = [
     "HeadDistance",
     "ImplicitStep",
     "Neighbors",
+    "Observer",
     "Outcome",
+    "Progress",
     "Reference",
     "ResidentBatches",
     "StreamedBatches",
@@ -35,7 +38,6 @@ __all__ = [
     "batches_of",
     "held_out_rows",
     "principal_components",
-    "progress",
     "resolve_batch_size",
     "resolve_input_noise",
     "resolve_learning_rate",

@@ -84,6 +84,11 @@ class BaseStep(ABC):
         for optimizer in self.optimizers:
             optimizer.set_rate(factor)
 
+    def forget(self) -> None:
+        """Let every optimiser start anew from the weights there are."""
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+
     def _autocast(self, device_type: str) -> AbstractContextManager:
         if self.autocast_dtype is None:
             return nullcontext()

@@ -5,31 +5,38 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from skaae._threads import watched_threads
+from skaae.checkpoints import Checkpoints
 from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
+from skaae.training._interruption import interrupt_is_for_caller
+from skaae.training._observer import Observer
+from skaae.training._snapshot import Stateful, fits, restore, tensors_of
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
 # step, and looking after each would cost more than training.
 _STEPS_BETWEEN_LOOKS = 50
 _WARM_UP_STEPS = 100
+# A loss that is not finite is tried again from the last good state at half the rate, so often.
+_RECOVERIES = 5
+# What a run has come to beside the state of its step.
+_FACTS = ("history", "n_steps", "last_look", "n_recoveries")
 
 
-class Step(Protocol):
+class Step(Stateful, Protocol):
     """What the loop asks of a training step."""
-
-    @property
-    def model(self) -> nn.Module: ...
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
     def set_rate(self, factor: float) -> None: ...
+
+    def forget(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -126,13 +133,19 @@ class Outcome:
         held-out measures.
     best_epoch : int
         Whose state the model has, counted from 1.
+    n_recoveries : int
+        How often a loss or weight was not finite and training went on from the last good state.
     finite : bool
-        False if a loss stopped being finite; training then ended at the last good state.
+        False if that helped no longer; training then ended at the last good state.
+    interrupted : bool
+        True if Ctrl-C ended training, at the last good state.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
-    finite: bool
+    n_recoveries: int = 0
+    finite: bool = True
+    interrupted: bool = False
 
 
 def run(
@@ -142,7 +155,8 @@ def run(
     *,
     look: Callable[[], dict[str, float]] | None = None,
     stopping: EarlyStopping | None = None,
-    report: Callable[[dict[str, float]], None] | None = None,
+    observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Train `step` on `batches` for `budget` and return the outcome.
 
@@ -156,81 +170,170 @@ def run(
         Measures held-out rows; its key ``criterion`` feeds `stopping`.
     stopping : EarlyStopping, default=None
         None trains for the whole budget and keeps the last state.
-    report : callable, default=None
-        Called with each epoch's entry of the history.
+    observers : sequence of Observer, default=()
+        Told of each epoch; each may ask to stop, which ends the run at the state it has then, or,
+        with `stopping`, at the best.
+    checkpoints : Checkpoints, default=None
+        Where the run goes on from, and writes its state to at the ends of epochs.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C comes before the first epoch has ended, or where the run is one of many.
     """
     device = next(iter(step.model.parameters())).device
     with watched_threads(device) as watched:
-        return _run(step, watched, batches, budget, look, stopping, report)
+        return _Run(step, watched, batches, budget, look, stopping, observers, checkpoints)()
 
 
-def _run(
-    step: Step,
-    watched: Callable[..., dict[str, Tensor]],
-    batches: Iterable[Batch],
-    budget: Budget,
-    look: Callable[[], dict[str, float]] | None,
-    stopping: EarlyStopping | None,
-    report: Callable[[dict[str, float]], None] | None,
-) -> Outcome:
-    history: list[dict[str, float]] = []
-    ranks = current_ranks()
-    ranks.start_alike(step)
-    good_state, good_epoch = _state(step.model), 0
-    n_steps, last_look = 0, 0
-    for epoch in range(1, budget.n_epochs + 1):
+class _Run:
+    """Epochs of one run, and how far they have come."""
+
+    def __init__(
+        self,
+        step: Step,
+        watched: Callable[..., dict[str, Tensor]],
+        batches: Iterable[Batch],
+        budget: Budget,
+        look: Callable[[], dict[str, float]] | None,
+        stopping: EarlyStopping | None,
+        observers: Sequence[Observer],
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self.step, self.watched, self.batches, self.budget = step, watched, batches, budget
+        self.look, self.stopping, self.observers = look, stopping, observers
+        self.checkpoints = checkpoints
+        self.ranks = current_ranks()
+        self.ranks.start_alike(step)
+        self.history: list[dict[str, float]] = []
+        self.n_steps = self.last_look = self.n_recoveries = 0
+        # State and epoch in one, so that an interruption finds both or neither.
+        self.good = (_state(step.model), 0)
+        if checkpoints is not None and checkpoints.start is not None:
+            start, checkpoints.start = checkpoints.start, None
+            if fits(step.model, start[0]):
+                self._go_on_from(*start)
+            else:
+                checkpoints.refuse("its networks are of other shapes")
+
+    def __call__(self) -> Outcome:
+        """Train to the end, whichever comes first, and leave the model at the state to keep."""
+        ending = {}
+        try:
+            while len(self.history) < self.budget.n_epochs:
+                for observer in self.observers:
+                    observer.begin_epoch()
+                entry, finite = self._epoch()
+                if not finite and not self._recovers(entry):
+                    ending = {"finite": False}
+                    break
+                stop = finite and self._stops_after(entry)
+                if self._told_to_stop() or stop:
+                    break
+                if self.checkpoints is not None and self.checkpoints.is_due():
+                    self._save(self.checkpoints)
+        except KeyboardInterrupt:
+            if self.good[1] == 0 or interrupt_is_for_caller():
+                raise
+            ending = {"interrupted": True}
+        state, epoch = self.good
+        if ending or epoch < len(self.history):
+            self.step.model.load_state_dict(state)
+        return Outcome(self.history, epoch, self.n_recoveries, **ending)
+
+    def _epoch(self) -> tuple[dict[str, float], bool]:
+        """Train for a pass; return its entry of the history, and whether all is finite."""
         started = time.perf_counter()
-        entry: dict[str, float] = {"epoch": epoch, "learning_rate": budget.rate(n_steps)}
-        losses, n_batches = _one_epoch(step, watched, batches, budget, n_steps)
-        ranks.agree(step.model)
+        entry: dict[str, float] = {
+            "epoch": len(self.history) + 1,
+            "learning_rate": self._rate(self.n_steps),
+        }
+        losses, n_batches = self._pass()
+        self.ranks.agree(self.step.model)
         entry |= losses
-        n_steps += n_batches
+        self.n_steps += n_batches
         entry["seconds"] = time.perf_counter() - started
-        history.append(entry)
-        is_last, stop = epoch == budget.n_epochs, False
-        is_look = n_steps - last_look >= _STEPS_BETWEEN_LOOKS or is_last
+        self.history.append(entry)
         finite = all(math.isfinite(value) for value in losses.values())
         # The last update of an epoch is younger than its losses.
-        if not finite or (is_look and not _is_finite(step.model)):
-            step.model.load_state_dict(good_state)
-            return Outcome(history, good_epoch, finite=False)
-        if is_look:
-            last_look = n_steps
+        if finite and (self._is_look(entry) or entry["epoch"] == 1):
+            finite = _is_finite(self.step.model)
+        return entry, finite
+
+    def _rate(self, step: int) -> float:
+        return self.budget.rate(step) * 0.5**self.n_recoveries
+
+    def _recovers(self, entry: dict[str, float]) -> bool:
+        """Go back to the last good state, to go on at half the rate; return whether to go on."""
+        if self.n_recoveries == _RECOVERIES or entry["epoch"] == self.budget.n_epochs:
+            return False
+        self.n_recoveries += 1
+        entry["recoveries"] = self.n_recoveries
+        self.step.model.load_state_dict(self.good[0])
+        # Their moments are not finite either, or lead where the weights were.
+        self.step.forget()
+        return True
+
+    def _is_look(self, entry: dict[str, float]) -> bool:
+        is_last = entry["epoch"] == self.budget.n_epochs
+        return is_last or self.n_steps - self.last_look >= _STEPS_BETWEEN_LOOKS
+
+    def _stops_after(self, entry: dict[str, float]) -> bool:
+        """Look at held-out rows and keep the state, where it is time; return whether to stop."""
+        epoch, stop = int(entry["epoch"]), False
+        # The first epoch's state is kept at once, as one to go back to.
+        is_good = epoch == 1
+        if self._is_look(entry):
+            self.last_look = self.n_steps
             is_good = True
-            if look is not None:
-                entry |= look()
-            if stopping is not None:
-                is_good, stop = ranks.of_first(stopping(entry["criterion"]))
-            if is_good:
-                good_state, good_epoch = _state(step.model), epoch
-        if report is not None:
-            report(entry)
-        if stop:
-            break
-    if stopping is not None:
-        step.model.load_state_dict(good_state)
-    return Outcome(history, good_epoch, finite=True)
+            if self.look is not None:
+                entry |= self.look()
+            if self.stopping is not None:
+                is_good, stop = self.ranks.of_first(self.stopping(entry["criterion"]))
+        if is_good:
+            self.good = (_state(self.step.model), epoch)
+        return stop
 
+    def _told_to_stop(self) -> bool:
+        """Tell observers that an epoch has ended; return whether one asks to stop."""
+        asked = [observer.end_epoch(self.history) for observer in self.observers]
+        stop = self.ranks.of_first(any(asked))
+        # There may have been no look yet to choose a best state at.
+        has_best = self.stopping is not None and math.isfinite(self.stopping.best)
+        if stop and not has_best and _is_finite(self.step.model):
+            self.good = (_state(self.step.model), len(self.history))
+        return stop
 
-def _one_epoch(
-    step: Step,
-    watched: Callable[..., dict[str, Tensor]],
-    batches: Iterable[Batch],
-    budget: Budget,
-    n_steps: int,
-) -> tuple[dict[str, float], int]:
-    """Return the mean losses of one pass and its number of batches."""
-    totals: dict[str, Tensor] = {}
-    n_batches = 0
-    for batch in batches:
-        step.set_rate(budget.rate(n_steps + n_batches))
-        # Summed on the device and read once: reading each would make the device wait.
-        for name, value in watched(step, batch).items():
-            totals[name] = totals[name] + value if name in totals else value
-        n_batches += 1
-    means = current_ranks().average(totals.values())
-    totals = dict(zip(totals, means))
-    return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
+    def _save(self, checkpoints: Checkpoints) -> None:
+        good_state, good_epoch = self.good
+        epoch = len(self.history)
+        tensors = tensors_of(self.step, None if good_epoch == epoch else good_state)
+        facts = {name: getattr(self, name) for name in _FACTS} | {"good_epoch": good_epoch}
+        if self.stopping is not None:
+            facts["stopping"] = [self.stopping.best, self.stopping.n_looks]
+        checkpoints.save(epoch, tensors, facts)
+
+    def _go_on_from(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        good_state = restore(self.step, tensors)
+        for name in _FACTS:
+            setattr(self, name, facts[name])
+        self.good = (good_state or _state(self.step.model), facts["good_epoch"])
+        if self.stopping is not None:
+            self.stopping.best, self.stopping.n_looks = facts["stopping"]
+
+    def _pass(self) -> tuple[dict[str, float], int]:
+        """Return the mean losses of one pass over the rows and its number of batches."""
+        totals: dict[str, Tensor] = {}
+        n_batches = 0
+        for batch in self.batches:
+            self.step.set_rate(self._rate(self.n_steps + n_batches))
+            # Summed on the device and read once: reading each would make the device wait.
+            for name, value in self.watched(self.step, batch).items():
+                totals[name] = totals[name] + value if name in totals else value
+            n_batches += 1
+        means = self.ranks.average(totals.values())
+        totals = dict(zip(totals, means))
+        return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
 
 
 def _is_finite(model: nn.Module) -> bool:

@@ -1,0 +1,100 @@
+"""Whether what comes out of a decoder still depends on what goes in."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from skaae._device import evaluation
+from skaae._model import AutoencoderModel
+from skaae._rows import constant_loss
+from skaae._sources import evenly_spaced
+from skaae._streams import StreamedRows, subset
+from skaae.losses import ReconstructionLoss
+
+_N_ROWS = 1_000
+# Outputs that vary less than this share of what they could are constant: a hundredth of the
+# variance that as many principal components keep.
+_CONSTANT_SHARE = 0.01
+# Samples of a generator, which starts at random, vary by a twentieth before it has learnt anything.
+_CONSTANT_SAMPLES = 0.001
+# Decoders that lose this much more than a constant row have gone astray.
+_ASTRAY = 2.0
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What a decoder makes of codes.
+
+    Attributes
+    ----------
+    spread : float
+        Variance of its outputs, summed over columns, as a share of the rows' own.
+    lost : float
+        Reconstruction loss, as a share of the best constant row's.
+    """
+
+    spread: float
+    lost: float
+
+
+def spread_ratio(outputs: Tensor, x: Tensor) -> float:
+    """Return the variance of `outputs` over that of rows `x`; 1 where those do not vary."""
+    ours, theirs = (float(rows.double().var(dim=0).sum()) for rows in (outputs.cpu(), x.cpu()))
+    return ours / theirs if theirs > 0.0 else 1.0
+
+
+def some_rows(x: Tensor | StreamedRows) -> Tensor:
+    """Return places of at most 1,000 rows, from all over them."""
+    return torch.as_tensor(evenly_spaced(len(x), min(len(x), _N_ROWS)), device=x.device)
+
+
+def look_at_decoder(
+    model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor | StreamedRows, y: Tensor | None
+) -> Decoding:
+    """Return what the decoder makes of the mean codes of some training rows, in their units."""
+    places = some_rows(x)
+    rows = torch.cat(list(subset(x, places).split(_N_ROWS)))
+    with evaluation(model):
+        given = model.given_columns(None if y is None else y[places])
+        outputs = model.decode_codes(model.mean_codes(rows), given)
+        lost = float(loss(outputs, rows).mean())
+        return Decoding(spread_ratio(loss.mean(outputs), rows), lost / constant_loss(loss, rows))
+
+
+def warn_of_decoder(decoding: Decoding, name: str, explained: float) -> bool:
+    """Raise a ConvergenceWarning where outputs are constant or astray; return whether they are.
+
+    `explained` is the share of the rows' variance that as many principal components keep.
+    """
+    if not decoding.lost < _ASTRAY:
+        problem = (
+            f"The decoder has gone astray: it loses {decoding.lost:.3g} times what one constant "
+            "row does. Lower learning_rate or divergence_weight"
+        )
+    elif decoding.spread < _CONSTANT_SHARE * explained:
+        problem = (
+            "The decoder has collapsed: it answers (almost) the same row for every code "
+            f"({decoding.spread:.2g} of the rows' variance). Lower divergence_weight or "
+            "learning_rate, or train longer (max_iter)"
+        )
+    else:
+        return False
+    warnings.warn(f"{name}: {problem}.", ConvergenceWarning, stacklevel=4)
+    return True
+
+
+def warn_of_generator(spread: float, name: str) -> None:
+    """Raise a ConvergenceWarning where samples hardly vary."""
+    if not spread >= _CONSTANT_SAMPLES:
+        warnings.warn(
+            f"{name}: The generator has collapsed: it answers (almost) the same row for every code "
+            f"({spread:.2g} of the rows' variance). Lower learning_rate, train longer (max_iter), "
+            "or try divergence='mmd'.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from display_cases import fit_each
 from persistence_cases import save_originals
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
@@ -87,6 +88,26 @@ def global_states():
 def split(digits):
     X, y = digits
     return train_test_split(X, y, test_size=0.25, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def images(digits):
+    X, y = digits
+    return X[:200], y[:200]
+
+
+@pytest.fixture(scope="session")
+def fits(images):
+    """Return fits of a moment, for displays to draw."""
+    return fit_each(*images)
+
+
+@pytest.fixture
+def ax():
+    """Return axes that PyPlot knows nothing of."""
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,12 @@ def unit_rows(X):
     return (X - X.min(axis=0)) / np.ptp(X, axis=0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted(X, device):
-    return AdversarialAutoencoder(3, device=device, max_iter=100, random_state=0).fit(X)
+    """Return a good fit, for tests to look at and not to change."""
+    return AdversarialAutoencoder(
+        3, hidden_layer_sizes=(64, 64), device=device, max_iter=150, random_state=0
+    ).fit(X)
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,9 @@ def test_reconstruction_ignores_the_units_of_columns(X):
     errors = []
     for factor in (1.0, units):
         rows = X * factor + factor
-        model = AdversarialAutoencoder(5, max_iter=100, random_state=0).fit(rows)
+        model = AdversarialAutoencoder(
+            5, hidden_layer_sizes=(64, 64), max_iter=30, random_state=0
+        ).fit(rows)
         standardised = (model.inverse_transform(model.transform(rows)) - rows) / rows.std(axis=0)
         errors.append(np.mean(standardised**2))
     assert errors[1] == pytest.approx(errors[0], rel=0.05)
@@ -160,7 +162,10 @@ def test_bernoulli_rows_decode_to_probabilities(unit_rows):
 
 def test_codes_come_in_the_units_of_the_prior(X):
     model = AdversarialAutoencoder(
-        prior=stats.norm(loc=100.0, scale=7.0), max_iter=200, random_state=0
+        prior=stats.norm(loc=100.0, scale=7.0),
+        hidden_layer_sizes=(64, 64),
+        max_iter=100,
+        random_state=0,
     ).fit(X)
     codes = model.transform(X)
     # 178 rows: the standard error of a mean is 0.5 and that of a deviation 0.4.
@@ -275,7 +280,9 @@ def test_grid_search_reaches_nested_parameters(digits):
 
 def test_grid_search_without_labels_uses_the_score(X):
     search = GridSearchCV(
-        AdversarialAutoencoder(max_iter=60, random_state=0), {"n_components": [1, 4]}, cv=2
+        AdversarialAutoencoder(hidden_layer_sizes=(64, 64), max_iter=60, random_state=0),
+        {"n_components": [1, 4]},
+        cv=2,
     )
     assert search.fit(X).best_params_ == {"n_components": 4}
 

@@ -162,7 +162,9 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     >>> from sklearn.datasets import load_iris
     >>> from skaae import AdversarialAutoencoder
     >>> X, _ = load_iris(return_X_y=True)
-    >>> aae = AdversarialAutoencoder(n_components=2, max_iter=200, random_state=0).fit(X)
+    >>> aae = AdversarialAutoencoder(
+    ...     n_components=2, hidden_layer_sizes=(64, 64), max_iter=100, random_state=0
+    ... ).fit(X)
     >>> aae.transform(X).shape
     (150, 2)
     >>> aae.inverse_transform([[0.0, 0.0]]).shape

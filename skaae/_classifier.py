@@ -114,7 +114,9 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     >>> X, y = load_iris(return_X_y=True)
     >>> few = y.copy()
     >>> few[::2] = -1  # these rows have no label
-    >>> aae = AdversarialAutoencoderClassifier(2, max_iter=50, random_state=0).fit(X, few)
+    >>> aae = AdversarialAutoencoderClassifier(
+    ...     2, hidden_layer_sizes=(64, 64), max_iter=50, random_state=0
+    ... ).fit(X, few)
     >>> aae.score(X[::2], y[::2]) > 0.9
     True
     >>> aae.sample(5, y=1, random_state=0).shape

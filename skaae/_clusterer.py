@@ -113,7 +113,9 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     >>> from sklearn.datasets import load_iris
     >>> from skaae import AdversarialAutoencoderClusterer
     >>> X, _ = load_iris(return_X_y=True)
-    >>> aae = AdversarialAutoencoderClusterer(3, n_components=2, max_iter=50, random_state=0)
+    >>> aae = AdversarialAutoencoderClusterer(
+    ...     3, n_components=2, hidden_layer_sizes=(64, 64), max_iter=50, random_state=0
+    ... )
     >>> labels = aae.fit_predict(X)
     >>> aae.sample(5, y=labels[0], random_state=0).shape
     (5, 4)

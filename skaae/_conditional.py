@@ -95,7 +95,9 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     >>> from sklearn.datasets import load_digits
     >>> from skaae import ConditionalAdversarialAutoencoder
     >>> X, y = load_digits(return_X_y=True)
-    >>> aae = ConditionalAdversarialAutoencoder(4, max_iter=20, random_state=0).fit(X, y)
+    >>> aae = ConditionalAdversarialAutoencoder(
+    ...     4, hidden_layer_sizes=(128, 128), max_iter=10, random_state=0
+    ... ).fit(X, y)
     >>> aae.sample(5, y=3, random_state=0).shape
     (5, 64)
     >>> aae.inverse_transform(aae.transform(X[:3]), y=[0, 1, 2]).shape

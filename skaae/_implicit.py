@@ -135,7 +135,9 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     >>> from sklearn.datasets import load_iris
     >>> from skaae import ImplicitGenerativeModel
     >>> X, _ = load_iris(return_X_y=True)
-    >>> gan = ImplicitGenerativeModel(2, divergence="mmd", max_iter=100, random_state=0).fit(X)
+    >>> gan = ImplicitGenerativeModel(
+    ...     2, divergence="mmd", hidden_layer_sizes=(64, 64), max_iter=100, random_state=0
+    ... ).fit(X)
     >>> gan.sample(5, random_state=0).shape
     (5, 4)
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from display_cases import fit_each
 from persistence_cases import save_originals
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
@@ -48,9 +49,12 @@ def unit_rows(X):
     return (X - X.min(axis=0)) / np.ptp(X, axis=0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted(X, device):
-    return AdversarialAutoencoder(3, device=device, max_iter=100, random_state=0).fit(X)
+    """Return a good fit, for tests to look at and not to change."""
+    return AdversarialAutoencoder(
+        3, hidden_layer_sizes=(64, 64), device=device, max_iter=150, random_state=0
+    ).fit(X)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +91,26 @@ def global_states():
 def split(digits):
     X, y = digits
     return train_test_split(X, y, test_size=0.25, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def images(digits):
+    X, y = digits
+    return X[:200], y[:200]
+
+
+@pytest.fixture(scope="session")
+def fits(images):
+    """Return fits of a moment, for displays to draw."""
+    return fit_each(*images)
+
+
+@pytest.fixture
+def ax():
+    """Return axes that PyPlot knows nothing of."""
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from skaae import (
 )
 from skaae.distributed import current_ranks, data_parallel
 
+SMALL = {"hidden_layer_sizes": (16,), "batch_size": 100}
+
 
 def rows():
     rng = np.random.default_rng(0)
@@ -20,7 +22,7 @@ def rows():
 
 
 def autoencoder(**settings):
-    settings = {"max_iter": 4, "batch_size": 100, "random_state": 0, **settings}
+    settings = {**SMALL, "max_iter": 4, "random_state": 0, **settings}
     return AdversarialAutoencoder(2, precision="float32", **settings)
 
 
@@ -43,7 +45,7 @@ def exact(rank=0):
 def alike():
     """Return models that end the same in all processes, and the labels that they take."""
     y = np.where(np.arange(400) % 5, -1, (rows()[:, 0] > 0).astype(int))
-    few = {"max_iter": 2, "batch_size": 100}
+    few = {**SMALL, "max_iter": 2}
     return {
         "no seed": (autoencoder(random_state=None), None),
         "gaussian posterior": (autoencoder(posterior="gaussian"), None),
@@ -71,7 +73,7 @@ def refusals(rank, X):
         "rows": lambda: autoencoder().fit(X + rank),
         "order": lambda: autoencoder().fit(X[::-1] if rank else X),
         "fewer rows": lambda: later.partial_fit(X[rank:]),
-        "labels": lambda: AdversarialAutoencoderClassifier(2).fit(X, (y + rank) % 2),
+        "labels": lambda: AdversarialAutoencoderClassifier(2, **SMALL).fit(X, (y + rank) % 2),
         "too few": lambda: later.partial_fit(X[:3]),
     }
     return {f"refused: {name}": error_of(attempt) for name, attempt in attempts.items()}

@@ -27,7 +27,8 @@ def classifier(request, split, device):
         2,
         cluster_heads=request.param,
         hidden_layer_sizes=(128, 128),
-        max_iter=120,
+        learning_rate=2e-3,
+        max_iter=70,
         device=device,
         random_state=0,
     )

@@ -17,7 +17,12 @@ from skaae.metrics import hungarian_accuracy
 @pytest.fixture(scope="module")
 def clusterer(split, device):
     return AdversarialAutoencoderClusterer(
-        10, hidden_layer_sizes=(128, 128), max_iter=100, device=device, random_state=0
+        10,
+        hidden_layer_sizes=(128,),
+        learning_rate=5e-3,
+        max_iter=80,
+        device=device,
+        random_state=0,
     ).fit(split[0])
 
 

@@ -20,7 +20,12 @@ from skaae.priors import GaussianMixture
 def styled(split, device):
     X_train, _, y_train, _ = split
     model = ConditionalAdversarialAutoencoder(
-        8, hidden_layer_sizes=(128, 128), device=device, random_state=0
+        8,
+        hidden_layer_sizes=(128,),
+        learning_rate=5e-3,
+        max_iter=90,
+        device=device,
+        random_state=0,
     )
     return model.fit(X_train, y_train)
 
@@ -63,7 +68,8 @@ def test_classes_take_their_place_in_the_prior(split, device, labeled):
         label_role="discriminator",
         prior=prior,
         hidden_layer_sizes=(128, 128),
-        max_iter=150,
+        learning_rate=3e-3,
+        max_iter=80,
         device=device,
         random_state=0,
     )
@@ -98,7 +104,9 @@ def test_the_match_is_with_the_part_of_the_prior_that_classes_take(wine, labeled
     model = ConditionalAdversarialAutoencoder(
         label_role="discriminator",
         prior="gaussian_mixture",
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes=(64,),
+        learning_rate=5e-3,
+        max_iter=150,
         random_state=0,
     ).fit(X, few)
     assert model.prior_match_.ratio < 2.0

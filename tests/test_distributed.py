@@ -105,7 +105,7 @@ def test_a_search_on_a_dask_cluster_finds_what_it_finds_here(wine):
     pipeline = make_pipeline(aae, LogisticRegression(max_iter=500))
     search = GridSearchCV(pipeline, {"adversarialautoencoder__n_components": [2, 3]}, cv=2)
     with (
-        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dask.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
         dask.Client(cluster),
         parallel_config("dask"),
     ):

@@ -42,17 +42,27 @@ def test_a_seed_gives_the_same_codes_in_two_threads_at_once(X):
     assert (results[1] == results[0]).all()
 
 
-def test_a_seed_gives_the_same_codes_in_another_process(X, tmp_path):
-    np.save(tmp_path / "X.npy", X)
+@pytest.fixture(scope="module")
+def another_process(X, tmp_path_factory):
+    """Return the codes of a verbose fit in a process of its own, and what it printed."""
+    folder = tmp_path_factory.mktemp("another_process")
+    np.save(folder / "X.npy", X)
     program = (
-        "import sys, numpy as np, torch; torch.set_num_threads(1); "
+        "import sys, logging, numpy as np, torch; torch.set_num_threads(1); "
         "from skaae import AdversarialAutoencoder; X = np.load(sys.argv[1]); "
-        f"model = AdversarialAutoencoder(**{SHORT!r}).fit(X); "
+        f"model = AdversarialAutoencoder(verbose=1, **{SHORT!r}).fit(X); "
+        "assert not logging.getLogger('skaae').handlers; "
         "np.save(sys.argv[2], model.transform(X))"
     )
-    paths = [str(tmp_path / "X.npy"), str(tmp_path / "codes.npy")]
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program, *paths], check=True)
-    assert (np.load(tmp_path / "codes.npy") == codes_of(0, X)).all()
+    paths = [str(folder / "X.npy"), str(folder / "codes.npy")]
+    command = [sys.executable, "-W", "ignore", "-c", program, *paths]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return np.load(folder / "codes.npy"), output
+
+
+def test_a_seed_gives_the_same_codes_in_another_process(X, another_process):
+    codes, _ = another_process
+    assert (codes == codes_of(0, X)).all()
 
 
 def test_seeds_differ(X):
@@ -103,14 +113,8 @@ def test_fit_is_silent_unless_asked(X, capfd, caplog):
     assert caplog.messages[0].startswith("epoch 1 of 3: reconstruction ")
 
 
-def test_verbose_fits_print_where_logging_is_not_set_up():
-    program = (
-        "import numpy as np, logging; from skaae import AdversarialAutoencoder; "
-        f"X = np.eye(8); AdversarialAutoencoder(verbose=1, **{SHORT!r}).fit(X); "
-        "assert not logging.getLogger('skaae').handlers"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def test_verbose_fits_print_where_logging_is_not_set_up(another_process):
+    _, output = another_process
     assert [line.split(":")[0] for line in output.splitlines()] == [
         "epoch 1 of 3",
         "epoch 2 of 3",
@@ -191,7 +195,9 @@ def test_partial_fit_refuses_other_columns(X):
 
 
 def test_warm_start_goes_on_and_leaves_the_old_model_alone(X):
-    model = AdversarialAutoencoder(warm_start=True, max_iter=60, random_state=0).fit(X)
+    model = AdversarialAutoencoder(
+        warm_start=True, hidden_layer_sizes=(64, 64), max_iter=60, random_state=0
+    ).fit(X)
     old, score = model.model_, model.score(X)
     codes = model.transform(X)
     model.set_params(max_iter=1, learning_rate=1e-6).fit(X)

@@ -79,7 +79,9 @@ def test_a_seed_gives_the_same_samples_and_pickling_keeps_them(wine):
 
 def test_the_score_prefers_rows_like_those_of_training(wine):
     X = wine[0]
-    model = ImplicitGenerativeModel(2, divergence="mmd", random_state=0).fit(X)
+    model = ImplicitGenerativeModel(
+        2, divergence="mmd", hidden_layer_sizes=(64, 64), max_iter=100, random_state=0
+    ).fit(X)
     assert model.score(X) > model.score(X + 2.0 * X.std(axis=0))
 
 

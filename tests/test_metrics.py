@@ -66,7 +66,7 @@ def test_the_error_of_pca_is_its_discarded_variance(generator):
 
 def test_the_prior_match_tells_a_match_from_a_mismatch(wine):
     X = wine[0]
-    model = AdversarialAutoencoder(max_iter=150, random_state=0).fit(X)
+    model = AdversarialAutoencoder(hidden_layer_sizes=(64, 64), max_iter=150, random_state=0).fit(X)
     assert prior_match(model, X, random_state=0).ratio < 2.0
     shifted = prior_match(model, X + 2.0 * X.std(axis=0), random_state=0)
     assert shifted.ratio > 3.0
@@ -150,6 +150,6 @@ def test_the_best_map_of_clusters_to_classes(labels, expected):
 
 def test_the_prior_match_looks_at_classes_only_where_they_have_their_parts(wine):
     X, y = wine
-    model = AdversarialAutoencoder(max_iter=20, random_state=0).fit(X)
+    model = AdversarialAutoencoder(hidden_layer_sizes=(64, 64), max_iter=20, random_state=0).fit(X)
     with_classes = prior_match(model, X, y.tolist(), random_state=0)
     assert with_classes == prior_match(model, X, random_state=0)

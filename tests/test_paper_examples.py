@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from skaae.training import Budget
+
 PAPER = Path(__file__).parents[1] / "examples" / "paper"
 
 
@@ -46,7 +48,7 @@ def write_idx(file, array, opened=open):
 
 
 def write_mnist(folder, opened=open, suffix=""):
-    parts = [part for seed, n in ((0, 300), (1, 100)) for part in grey_images(n, seed)]
+    parts = [part for seed, n in ((0, 200), (1, 100)) for part in grey_images(n, seed)]
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     for name, part in zip(names, parts):
         write_idx(folder / f"{name}-ubyte{suffix}", part, opened)
@@ -72,7 +74,7 @@ def test_idx_files_are_read(load_images, tmp_path, opened, suffix):
     images = load_images(tmp_path)
     assert images.shape == (28, 28)
     assert images.X_train.dtype == np.float32
-    np.testing.assert_allclose(images.X_train, X_train.reshape(300, 784) / 255.0, atol=1e-7)
+    np.testing.assert_allclose(images.X_train, X_train.reshape(200, 784) / 255.0, atol=1e-7)
     np.testing.assert_allclose(images.X_test, X_test.reshape(100, 784) / 255.0, atol=1e-7)
     np.testing.assert_array_equal(images.y_train, y_train)
     np.testing.assert_array_equal(images.y_test, y_test)
@@ -160,6 +162,8 @@ def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
 def test_scripts_leave_figures_settings_and_pictures(
     monkeypatch, tmp_path, script, only, rows, pictures
 ):
+    # Scripts that leave the budget to the estimator would train for a thousand steps.
+    monkeypatch.setattr(Budget, "default", lambda n_samples, n_batches: Budget(3, n_batches))
     (write_svhn if script == "style_and_content" else write_mnist)(tmp_path)
     options = ["--data", tmp_path, "--quick", "--seeds", 1, "--out", tmp_path / "results"]
     options += ["--only", *only] if only else []

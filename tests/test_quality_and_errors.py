@@ -16,7 +16,13 @@ from skaae import AdversarialAutoencoder
 def test_early_stopping_restores_the_best_epoch(digits):
     rows = digits[0][:400]
     model = AdversarialAutoencoder(
-        4, early_stopping=True, n_iter_no_change=3, tol=0.01, max_iter=300, random_state=0
+        4,
+        hidden_layer_sizes=(64, 64),
+        early_stopping=True,
+        n_iter_no_change=3,
+        tol=0.01,
+        max_iter=300,
+        random_state=0,
     ).fit(rows)
     looks = {e["epoch"]: e["criterion"] for e in model.history_ if "criterion" in e}
     assert model.best_iter_ == min(looks, key=looks.get)
@@ -45,7 +51,9 @@ def test_many_rows_are_held_out_for_the_prior_match():
 
 
 def test_a_mismatch_warns_and_says_what_to_change(digits):
-    model = AdversarialAutoencoder(divergence_weight=0.0, max_iter=150, random_state=0)
+    model = AdversarialAutoencoder(
+        divergence_weight=0.0, hidden_layer_sizes=(64, 64), max_iter=50, random_state=0
+    )
     rows = digits[0][:300] ** 3  # codes free to spread wherever reconstruction likes them
     with pytest.warns(ConvergenceWarning, match="Raise divergence_weight"):
         model.set_params(prior="swiss_roll").fit(rows)

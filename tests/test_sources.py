@@ -78,7 +78,7 @@ def test_a_large_file_is_learnt_as_well_as_its_array(digits, tmp_path, every_fil
 
 def test_a_large_file_is_read_in_pieces(counts, every_file_is_large, blocks_are_small, monkeypatch):
     monkeypatch.setattr("skaae._streams._LEAST_THINNED_ROWS", 10)
-    rows = SlicesOnly(np.tile(counts[0], (20, 1)))
+    rows = SlicesOnly(np.tile(counts[0], (10, 1)))
     model = AdversarialAutoencoder(batch_size=50, **SHORT).fit(rows)
     model.partial_fit(rows)
     model.transform(rows)
@@ -107,7 +107,10 @@ def test_labels_go_with_their_rows_in_a_file(
     X = rng.normal(size=(800, 4)) + 6.0 * y[:, None] * np.array([1, -1, 0, 0])
     few = np.where(rng.random(800) < 0.5, y, -1)
     model = AdversarialAutoencoderClassifier(
-        early_stopping=early_stopping, **{**SHORT, "max_iter": 15}
+        early_stopping=early_stopping,
+        batch_size=200,
+        learning_rate=1e-2,
+        **{**SHORT, "max_iter": 15},
     )
     score, array_s = (model.fit(rows, few).score(X, y) for rows in (files(tmp_path, X)[kind], X))
     assert score > max(0.75, array_s - 0.05)

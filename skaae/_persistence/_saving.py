@@ -66,7 +66,7 @@ class SavingMixin:
         >>> import skaae
         >>> from sklearn.datasets import load_iris
         >>> X, _ = load_iris(return_X_y=True)
-        >>> aae = skaae.AdversarialAutoencoder(max_iter=100, random_state=0).fit(X)
+        >>> aae = skaae.AdversarialAutoencoder(max_iter=5, random_state=0).fit(X)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     aae.save(Path(folder) / "iris.zip")
         ...     loaded = skaae.load(Path(folder) / "iris.zip")

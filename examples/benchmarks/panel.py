@@ -18,17 +18,21 @@ of rows that lie among samples (precision and recall of Kynkaanniemi et al. 2019
 import argparse
 import contextlib
 import io
+import json
+import sys
 import tempfile
 import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 
 import numpy as np
-from report import RESULTS, Report
+from report import RESULTS
 from rivals import TSNE, PaCMAP, umap
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA, KernelPCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import train_test_split
@@ -39,6 +43,9 @@ from sklearn.svm import SVC
 
 from skaae import AdversarialAutoencoder
 from skaae.metrics import prior_match, two_sample_accuracy
+
+sys.path.append(str(Path(__file__).parents[1]))
+from provenance import hardware, versions
 
 TABLES = {
     "iris": load_iris,
@@ -135,17 +142,15 @@ def with_neighbors(n_components, random_state):
     return AdversarialAutoencoder(n_components, neighbors_weight=1.0, random_state=random_state)
 
 
-def reducers(n_components):
+def reducers(n_components, n_rows):
     """Return the reducers that are installed and can, by name."""
-    found = {
-        "PCA": PCA,
-        "skaae": AdversarialAutoencoder,
-        "skaae, neighbors_weight=1": with_neighbors,
-        "KernelPCA": kernel_pca,
-    }
+    found = {"PCA": PCA, "skaae": AdversarialAutoencoder}
+    if n_rows <= MOST_KERNEL_ROWS:
+        found["KernelPCA"] = kernel_pca
     if find_spec("umap"):
         found["UMAP"] = umap
     if n_components == 2:
+        found["skaae, neighbors_weight=1"] = with_neighbors
         if find_spec("openTSNE"):
             found["openTSNE"] = TSNE
         if find_spec("pacmap"):
@@ -206,23 +211,39 @@ def measure(build, n_components, data, seed):
     return figures, codes
 
 
-def draw(maps, path):
-    """Save the maps of held-out rows: a row of pictures a set, a column a reducer."""
+class Panel:
+    """Figures by data set and reducer, printed as they come and kept as JSON."""
+
+    def __init__(self, folder):
+        self.path = folder / "panel.json"
+        self.rows = json.loads(self.path.read_text())["rows"] if self.path.exists() else {}
+
+    def add(self, data, reducer, figures):
+        self.rows.setdefault(data, {})[reducer] = figures
+        theirs = self.rows[data].get("PCA", {}).get("squared error")
+        if theirs and "squared error" in figures:
+            figures["squared error over PCA's"] = [
+                ours / median(theirs) for ours in figures["squared error"]
+            ]
+        for what, values in figures.items():
+            spread = f"({min(values):.4g} to {max(values):.4g})"
+            print(f"{data}: {reducer}: {what:45}{median(values):10.4g}   {spread}", flush=True)
+        content = {"hardware": hardware(), "versions": versions(), "rows": self.rows}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def draw(name, colours, maps, path):
+    """Save the maps of held-out rows of a set, one beside the other."""
     import matplotlib.pyplot as plt
 
-    names = list(dict.fromkeys(reducer for each in maps.values() for reducer in each[1]))
     figure, axes = plt.subplots(
-        len(maps), len(names), figsize=(2.2 * len(names), 2.3 * len(maps)), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    for (name, (colours, codes)), row in zip(maps.items(), axes):
-        for reducer, ax in zip(names, row):
-            ax.set(xticks=[], yticks=[])
-            if reducer in codes:
-                ax.scatter(
-                    *codes[reducer].T, s=1, c=colours, cmap="tab20" if name == "letter" else "tab10"
-                )
-            ax.set_title(f"{name}\n{reducer}", fontsize=7)
+        1, len(maps), figsize=(2.0 * len(maps), 2.3), squeeze=False, layout="constrained"
+    )
+    for (reducer, codes), ax in zip(maps.items(), axes[0]):
+        ax.scatter(*codes.T, s=1, c=colours, cmap="tab20" if name == "letter" else "tab10")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"{name}\n{reducer}", fontsize=7)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -236,43 +257,41 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    report, maps = Report("panel", args.out), {}
+    panel, maps = Panel(args.out), {}
     for name in args.sets:
         if name in FILES and not (args.data / f"{name}.npz").exists():
             print(f"{name}: left out, no file {args.data / f'{name}.npz'}")
             continue
+        data = load(name, args.data)
         for n_components in args.components:
-            if n_components > load(name, args.data)[0].shape[1]:
+            if n_components > data[0].shape[1]:
                 continue
-            found = {}
-            for seed in range(args.seeds):
-                data = load(name, args.data)
-                for reducer, build in reducers(n_components).items():
-                    if args.reducers and reducer not in args.reducers:
-                        continue
-                    if reducer == "KernelPCA" and len(data[0]) > MOST_KERNEL_ROWS:
-                        continue
-                    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-                        warnings.simplefilter("ignore")
-                        try:
-                            figures, codes = measure(build, n_components, data, seed)
-                        except (ValueError, RuntimeError, TypeError) as error:
-                            found.setdefault((reducer, f"failed: {error}"[:80]), []).append(1.0)
-                            continue
+            for reducer, build in reducers(n_components, len(data[0])).items():
+                if args.reducers and reducer not in args.reducers:
+                    continue
+                found = {}
+                for seed in range(args.seeds):
+                    with warnings.catch_warnings(record=True) as caught:
+                        warnings.simplefilter("always")
+                        with contextlib.redirect_stdout(io.StringIO()):
+                            try:
+                                figures, codes = measure(build, n_components, data, seed)
+                            except (ValueError, RuntimeError, TypeError) as error:
+                                print(
+                                    f"{name}, {n_components}: {reducer}: {error}", file=sys.stderr
+                                )
+                                break
+                    figures["warnings"] = sum(
+                        issubclass(w.category, ConvergenceWarning) for w in caught
+                    )
                     for what, value in figures.items():
-                        found.setdefault((reducer, what), []).append(value)
+                        found.setdefault(what, []).append(float(value))
                     if n_components == 2 and seed == 0:
                         colours = data[3] if data[3] is not None else data[2][:, 0]
                         maps.setdefault(name, (colours, {}))[1][reducer] = codes
-            errors = found.get(("PCA", "squared error"))
-            for (reducer, what), values in found.items():
-                where = f"{name}, {n_components}: {reducer}"
-                if what == "squared error" and errors:
-                    ratios = [value / theirs for value, theirs in zip(values, errors)]
-                    report.add(f"{where}: squared error over PCA's", ratios)
-                report.add(f"{where}: {what}", values)
+                panel.add(f"{name}, {n_components}", reducer, found)
         if name in maps:
-            draw(maps, args.out / "panel.png")
+            draw(name, *maps[name], args.out / f"panel_{name.replace(' ', '_')}.png")
 
 
 if __name__ == "__main__":

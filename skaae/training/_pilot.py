@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
@@ -38,14 +39,19 @@ def predictable_share(x: Tensor, pca: PCA, seed: int) -> float:
     # As spread over a sorted table as they can be.
     index = np.linspace(0, len(x) - 1, min(len(x), _MAX_ROWS)).round().astype(int)
     rows = x[index].cpu().double().numpy()
-    scores = pca.transform(rows)
-    rest = rows - pca.inverse_transform(scores)
-    left = float(np.mean(rest**2))
-    deviations = np.sqrt(pca.explained_variance_)
-    used = deviations > 1e-6 * deviations.max()
-    if not used.any() or left == 0.0:
-        return 0.0
-    codes = scores[:, used] / deviations[used]
+    # Users may have asked for frames of all transformers.
+    with config_context(transform_output="default"):
+        scores = pca.transform(rows)
+        rest = rows - pca.inverse_transform(scores)
+        deviations = np.sqrt(pca.explained_variance_)
+        used = deviations > 1e-6 * deviations.max()
+        if not used.any() or not rest.any():
+            return 0.0
+        return _told_by_others(scores[:, used] / deviations[used], rest, seed)
+
+
+def _told_by_others(codes: np.ndarray, rest: np.ndarray, seed: int) -> float:
+    """Return the share of `rest` that kernel ridge regressions on the codes of other rows tell."""
     median = float(np.median(pairwise_distances(codes, metric="sqeuclidean")))
     if median == 0.0:
         return 0.0
@@ -57,5 +63,5 @@ def predictable_share(x: Tensor, pca: PCA, seed: int) -> float:
             random_state=seed,
         )
         fitted = RidgeCV(_RIDGES).fit(kernel.fit_transform(codes), rest)
-        best = max(best, 1.0 + float(fitted.best_score_) / left)
+        best = max(best, 1.0 + float(fitted.best_score_) / float(np.mean(rest**2)))
     return best

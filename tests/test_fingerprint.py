@@ -29,7 +29,7 @@ def build(n_inputs, n_outputs):
         {"encoder": nn.Linear(13, 2)},
         {"divergence": "mmd"},
     ],
-    ids=str,
+    ids=lambda changes: " ".join(f"{name} {type(of).__name__}" for name, of in changes.items()),
 )
 def test_every_parameter_counts(X, changes):
     model = AdversarialAutoencoder(**SHORT)

@@ -127,6 +127,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         The distribution of the codes that ``sample`` decodes, in the units of codes.
     prior_match_ : PriorMatch
         How well codes meet the prior, beside what two samples of the prior give.
+    divergence_weight_ : float
+        The weight w of the fit: what ``"auto"`` came to.
     n_samples_seen_ : int
         Rows that training was given, over all calls of ``partial_fit``.
     device_ : torch.device

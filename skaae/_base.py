@@ -143,7 +143,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             self._warn_of_labels()
             # One that has gone astray took the codes along.
             if not warn_of_decoder(decoding, name, explained):
-                warn_if_mismatched(self.prior_match_, name)
+                warn_if_mismatched(self.prior_match_, name, self.divergence_weight_)
 
     def _set_answers(self, X: Rows) -> None:
         """Set the fitted attributes that the fitted model itself answers."""
@@ -230,6 +230,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             "_scaling": scaling,
             "_loss": loss,
             "_reference": reference,
+            "divergence_weight_": step.divergence_weights[0],
             "_output_dtype": np.dtype(dtype_name(X)),
         }
 

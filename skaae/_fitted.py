@@ -31,6 +31,7 @@ class FittedAutoencoder(SavingMixin, AutoencoderParameters):
     n_iter_: int
     best_iter_: int
     n_samples_seen_: int
+    divergence_weight_: float
     device_: torch.device
     prior_match_: PriorMatch
     classes_: np.ndarray
@@ -46,6 +47,7 @@ class FittedAutoencoder(SavingMixin, AutoencoderParameters):
         "model_": Fitted(AutoencoderModel),
         "best_iter_": Fitted(int),
         "n_samples_seen_": Fitted(int),
+        "divergence_weight_": Fitted(float),
         # partial_fit has none.
         "prior_match_": Fitted(PriorMatch, optional=True),
         "_scaling": Fitted(ColumnScaling, shape=("n_features",)),

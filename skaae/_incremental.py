@@ -94,6 +94,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             self.n_samples_seen_, self._step = n_seen, step
             self.model_, self._scaling, self.device_ = model, scaling, device
             self._loss, self._reference = loss, reference
+            self.divergence_weight_ = step.divergence_weights[0]
             self._output_dtype = np.dtype(dtype_name(X))
             # It told of a model that has moved on.
             self.__dict__.pop("prior_match_", None)

@@ -159,8 +159,11 @@ def _spread(codes: Tensor, prior_codes: Tensor) -> float:
     return float(ratios.min().clamp_min(0.0).sqrt())
 
 
-def warn_if_mismatched(match: PriorMatch, name: str) -> None:
-    """Raise a ConvergenceWarning that says what to change where codes clearly miss the prior."""
+def warn_if_mismatched(match: PriorMatch, name: str, weight: float) -> None:
+    """Raise a ConvergenceWarning that says what to change where codes clearly miss the prior.
+
+    `weight` is the divergence's in the fit.
+    """
     figures = (
         f"sliced Wasserstein distance {match.distance:.3f} where two samples of the prior give "
         f"{match.reference:.3f}; smallest spread {match.spread:.2f} of the prior's"
@@ -168,12 +171,14 @@ def warn_if_mismatched(match: PriorMatch, name: str) -> None:
     if match.collapsed:
         advice = (
             "The codes have collapsed: they leave a direction of the prior unused. Lower "
-            "n_components, lower divergence_weight, or train longer (max_iter)"
+            f"n_components, lower divergence_weight (it was {weight:.3g}), or train longer "
+            "(max_iter)"
         )
     elif match.mismatched:
         advice = (
             "The codes do not follow the prior, so samples will not look like the data. Raise "
-            "divergence_weight, train longer (max_iter), or try divergence='mmd'"
+            f"divergence_weight (it was {weight:.3g}), train longer (max_iter), or try "
+            "divergence='mmd'"
         )
     else:
         return

@@ -55,8 +55,17 @@ def test_a_mismatch_warns_and_says_what_to_change(digits):
         divergence_weight=0.0, hidden_layer_sizes=(64, 64), max_iter=50, random_state=0
     )
     rows = digits[0][:300] ** 3  # codes free to spread wherever reconstruction likes them
-    with pytest.warns(ConvergenceWarning, match="Raise divergence_weight"):
+    with pytest.warns(ConvergenceWarning, match=r"Raise divergence_weight \(it was 0\)"):
         model.set_params(prior="swiss_roll").fit(rows)
+
+
+@short_fits_may_warn
+def test_what_auto_came_to_gives_the_same_fit(X):
+    auto = AdversarialAutoencoder(**SHORT).fit(X)
+    same = AdversarialAutoencoder(divergence_weight=auto.divergence_weight_, **SHORT).fit(X)
+    other = AdversarialAutoencoder(divergence_weight=3 * auto.divergence_weight_, **SHORT).fit(X)
+    assert np.array_equal(auto.transform(X), same.transform(X))
+    assert not np.array_equal(auto.transform(X), other.transform(X))
 
 
 def test_collapsed_codes_warn(X):

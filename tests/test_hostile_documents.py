@@ -116,8 +116,18 @@ EDITS = {
     "an attribute of another type": (set_at("fitted", "n_iter_", to="three"), "int"),
     "a history that is none": (set_at("fitted", "history_", to=3), "list"),
     "a history of text": (
-        set_at("fitted", "history_", to={"history": [{"epoch": "1"}]}),
-        "columns",
+        set_at("fitted", "history_", "history", "parts", to=[{"epoch": "1"}]),
+        "columns of numbers",
+    ),
+    "a history in no order": (
+        set_at("fitted", "history_", "history", "order", to=[0]),
+        "an order",
+    ),
+    "a history of more parts than its order has": (
+        lambda document: document["fitted"]["history_"]["history"].update(
+            parts=2 * document["fitted"]["history_"]["history"]["parts"]
+        ),
+        "an order of",
     ),
     "fewer columns": (set_at("fitted", "n_features_in_", to=3), "n_features_in_"),
     "more columns": (set_at("model", "n_features", to=10**9), "weights.safetensors"),
@@ -127,8 +137,8 @@ EDITS = {
     ),
     "a missing attribute": (lambda document: document["fitted"].pop("_loss"), "_loss"),
     "a record of another type": (
-        set_at("fitted", "_reference", "record", "fields", "loss", to="much"),
-        "loss",
+        set_at("fitted", "_reference", "record", "fields", "constant_loss", to="much"),
+        "constant_loss: expected <class 'float'>",
     ),
     "another record": (set_at("fitted", "_reference", "record", "class", to="Latent"), "names"),
     "an enormous code": (set_at(*LATENT, "n_components", to=10**9), "weights.safetensors"),

@@ -136,7 +136,7 @@ def test_a_distribution_that_broadcasts_to_a_huge_shape(saved):
 def test_a_history_of_many_rows(saved):
     edit_weights(saved, lambda tensors: tensors.update({"array.99": torch.zeros(2**18).double()}))
     part = {"epoch": {"array": ["array.99", "float64"]}}
-    edit_document(saved, set_at("fitted", "history_", to={"history": [part] * 1_000}))
+    edit_document(saved, set_at("fitted", "history_", "history", "parts", to=[part] * 1_000))
     assert_refused(saved, "many times")
 
 

@@ -164,7 +164,11 @@ def test_files_are_as_small_as_what_inference_needs(counts, tmp_path, name):
 
 def test_a_long_history_stays_small(tmp_path):
     model = fitted_small()
-    model.history_ = [{**model.history_[0], "epoch": epoch + 1} for epoch in range(5_000)]
+    entry, look = model.history_[0], {"criterion": 0.5, "prior_distance": 0.1}
+    # Every fifth epoch looks at held-out rows, as with early stopping.
+    model.history_ = [
+        {**entry, "epoch": epoch + 1, **({} if epoch % 5 else look)} for epoch in range(10_000)
+    ]
     loaded = roundtrip(model, tmp_path)
     assert loaded.history_ == model.history_
     assert (tmp_path / "model" / DOCUMENT).stat().st_size < 10_000

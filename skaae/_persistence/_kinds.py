@@ -128,39 +128,51 @@ class History(Kind):
         )
 
     def encode(self, value, writer, where):
-        parts: list[list[dict]] = []
+        # Looks at held-out rows come every few epochs, so entries of one make are no neighbours.
+        groups: dict[tuple, list[dict]] = {}
         for entry in value:
-            if parts and _signature(parts[-1][-1]) == _signature(entry):
-                parts[-1].append(entry)
-            else:
-                parts.append([entry])
-        return [
+            groups.setdefault(_signature(entry), []).append(entry)
+        places = {signature: place for place, signature in enumerate(groups)}
+        parts = [
             {
                 key: writer.encode(np.array([entry[key] for entry in part]), f"{where}.{key}")
                 for key in part[0]
             }
-            for part in parts
+            for part in groups.values()
         ]
+        order = np.array([places[_signature(entry)] for entry in value])
+        return {"order": writer.encode(order, where), "parts": parts}
 
     def decode(self, body, reader, where):
-        expect(isinstance(body, list) and bool(body), where, "a list of columns", body)
-        entries: list[dict] = []
-        for part in body:
-            expect(isinstance(part, dict) and bool(part), where, "columns", part)
-            columns = [reader.decode(column, where) for column in part.values()]
-            for column in columns:
-                numbers = isinstance(column, np.ndarray) and column.ndim == 1
-                expect(numbers and column.dtype.kind in "if", where, "columns of numbers", column)
-            expect(len({len(c) for c in columns}) == 1, where, "columns of one length", len(part))
-            n_rows = len(columns[0])
-            reader.spend(n_rows * (_DICT_BYTES + _FLOAT_BYTES * len(columns)), where)
-            rows = zip(*(column.tolist() for column in columns))
-            entries += [dict(zip(part, row)) for row in rows]
-        return entries
+        fields_of(body, {"order", "parts"}, where)
+        parts = body["parts"]
+        expect(isinstance(parts, list) and bool(parts), where, "a list of columns", parts)
+        groups = [self._entries(part, reader, where) for part in parts]
+        order = reader.decode(body["order"], where)
+        numbers = isinstance(order, np.ndarray) and order.ndim == 1 and order.dtype.kind == "i"
+        expect(numbers, where, "an order of columns", order)
+        known = bool(((order >= 0) & (order < len(groups))).all())
+        expect(known, where, f"an order of {len(groups)} columns", order)
+        counts = np.bincount(order, minlength=len(groups)).tolist()
+        lengths = [len(group) for group in groups]
+        expect(counts == lengths, where, f"an order of {lengths[:3]} rows", counts[:3])
+        rows = [iter(group) for group in groups]
+        return [next(rows[place]) for place in order.tolist()]
+
+    def _entries(self, part: Any, reader: Any, where: str) -> list[dict[str, Any]]:
+        """Return the entries that columns of one length hold."""
+        expect(isinstance(part, dict) and bool(part), where, "columns", part)
+        columns = [reader.decode(column, where) for column in part.values()]
+        for column in columns:
+            numbers = isinstance(column, np.ndarray) and column.ndim == 1
+            expect(numbers and column.dtype.kind in "if", where, "columns of numbers", column)
+        expect(len({len(c) for c in columns}) == 1, where, "columns of one length", len(part))
+        reader.spend(len(columns[0]) * (_DICT_BYTES + _FLOAT_BYTES * len(columns)), where)
+        return [dict(zip(part, row)) for row in zip(*(column.tolist() for column in columns))]
 
 
-def _signature(entry: dict[str, Any]) -> list[tuple[str, type]]:
-    return [(key, type(item)) for key, item in entry.items()]
+def _signature(entry: dict[str, Any]) -> tuple[tuple[str, type], ...]:
+    return tuple((key, type(item)) for key, item in entry.items())
 
 
 class NumPyNumber(Kind):

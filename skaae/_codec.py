@@ -118,8 +118,9 @@ class Codec:
     def graphs(self) -> dict[str, Graph]:
         """Return what ``encode``, ``decode`` and ``label_probabilities`` compute, by part."""
         model, forward = self.model, self.scaling.forward
-        rows = {"rows": torch.zeros(2, model.n_features)}
-        codes = {"codes": torch.zeros(2, model.n_components)}
+        # The networks' dtype, whatever PyTorch's default is.
+        rows = {"rows": torch.zeros(2, model.n_features, dtype=torch.float32)}
+        codes = {"codes": torch.zeros(2, model.n_components, dtype=torch.float32)}
         n_labels = model.n_label_inputs
         labels = {"labels": torch.zeros(2, dtype=torch.int64)} if n_labels else {}
 

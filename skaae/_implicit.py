@@ -331,7 +331,8 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     def _graphs(self) -> dict[str, Graph]:
         check_is_fitted(self)
         units = self.model_.latent.scaling
-        codes = {"codes": torch.zeros(2, self.model_.latent.n_components)}
+        n_components = self.model_.latent.n_components
+        codes = {"codes": torch.zeros(2, n_components, dtype=torch.float32)}
         return {
             "decoder": Graph(
                 lambda model, z: self._in_bounds(model(units.forward(z))), codes, "rows"

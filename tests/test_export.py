@@ -131,6 +131,19 @@ def test_a_graph_answers_what_the_estimator_does(fitted_models, name, part):
     assert_agrees(answered.numpy(), expected, part, X)
 
 
+@pytest.mark.parametrize("name", ["conditional", "clusterer", "implicit"])
+def test_inputs_are_float32_whatever_the_default(fitted_models, name):
+    model = fitted_models[0][name]
+    torch.set_default_dtype(torch.float64)
+    try:
+        graphs = model._graphs().values()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        answers = [graph.function(model.model_, *graph.inputs.values()) for graph in graphs]
+    assert {answer.dtype for answer in answers} == {torch.float32}
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [

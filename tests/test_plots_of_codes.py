@@ -28,6 +28,17 @@ def test_points_are_the_codes_of_their_class(fits, images, ax):
     assert texts == [*map(str, range(10)), "99% of the prior"]
 
 
+@pytest.mark.parametrize("mark", [None, np.nan, ""])
+def test_rows_without_a_class_are_shown_as_such(mark, fits, images, ax):
+    X, y = images
+    y = np.array(["few", "many"], dtype=object)[(y > 4).astype(int)]
+    y[::3] = mark
+    display = LatentSpaceDisplay.from_estimator(fits["plain"], X, y, ax=ax)
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == ["no class", "few", "many", "99% of the prior"]
+    assert len(display.scatter_[0].get_offsets()) == len(y[::3])
+
+
 def test_no_two_classes_look_alike(fits, images, ax):
     X, _ = images
     y = np.arange(len(X)) % 30

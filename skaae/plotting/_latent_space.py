@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from scipy import stats
 from scipy.ndimage import gaussian_filter
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
+from skaae._labels import mark_unlabeled
 from skaae.plotting._arguments import check_components, check_offers, prior_draws
 from skaae.plotting._axes import axes_for
 
@@ -116,8 +117,8 @@ class LatentSpaceDisplay:
             With two components or more.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), default=None
-            Classes or values to colour codes by. None takes the labels that the estimator predicts,
-            where it does.
+            Classes or values to colour codes by; rows without a class may be marked as for ``fit``.
+            None takes the labels that the estimator predicts, where it does.
         components : (int, int), default=(0, 1)
             Which components to show.
         random_state : int, RandomState or None, default=0
@@ -149,8 +150,11 @@ class LatentSpaceDisplay:
         if y is None and hasattr(estimator, "predict"):
             y = estimator.predict(X)
         if y is not None:
-            y = column_or_1d(y)
+            y = mark_unlabeled(y)
             check_consistent_length(codes, y)
+            # Classes that are sorted have to be of one type, also beside rows that have none.
+            if y.dtype == object and len(set(map(type, y))) > 1:
+                y = y.astype(str)
             if y.dtype.kind == "f" and not np.isfinite(y).all():
                 raise ValueError("y: expected classes or finite values, got NaN or infinity.")
         prior, n_components = estimator.prior_, codes.shape[1]
@@ -222,7 +226,7 @@ class LatentSpaceDisplay:
             self.scatter_ = [
                 ax.scatter(
                     *self.codes[self.y == label].T,
-                    label=str(label),
+                    label=str(label) or "no class",
                     **{"c": colour, "marker": marker, **style},
                 )
                 for label, colour, marker in _styles(np.unique(self.y))

@@ -83,8 +83,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. Where principal components leave less than half of a row, and
-        little of that can be told from them, decoder and discriminators decay up to a hundred times
-        as fast (:doc:`/guide/networks`). The linear path is not decayed.
+        little of that can be told from them, decoder and discriminators decay up to fifty times as
+        fast (:doc:`/guide/networks`). The linear path is not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
         falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square

@@ -41,6 +41,26 @@ def test_training_goes_on_from_the_last_good_state_at_half_the_rate():
     assert step.n_forgotten == 2
 
 
+class StopAfter:
+    """An observer that asks to stop at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def begin_epoch(self):
+        pass
+
+    def end_epoch(self, history):
+        return len(history) == self.epoch
+
+
+def test_a_stop_in_an_epoch_that_failed_tells_the_epoch_of_the_state():
+    step = CountingStep()
+    outcome = run(step, Batches(bad={3}), Budget(6, 50), observers=[StopAfter(3)])
+    assert (outcome.best_epoch, len(outcome.history)) == (2, 3)
+    assert float(step.model.weight.detach()) == 2 * 50
+
+
 def test_it_ends_at_the_last_good_state_when_that_helps_no_longer():
     step = CountingStep()
     outcome = run(step, Batches(bad=range(4, 100)), Budget(100, 50))

@@ -300,7 +300,9 @@ class _Run:
         stop = self.ranks.of_first(any(asked))
         # There may have been no look yet to choose a best state at.
         has_best = self.stopping is not None and math.isfinite(self.stopping.best)
-        if stop and not has_best and _is_finite(self.step.model):
+        # An epoch that is tried again has left the state of an earlier one.
+        is_new = "recoveries" not in self.history[-1]
+        if stop and is_new and not has_best and _is_finite(self.step.model):
             self.good = (_state(self.step.model), len(self.history))
         return stop
 

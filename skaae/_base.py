@@ -256,6 +256,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         )
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
         watch = Watch(scored, fitted_so_far)
+        model.train()
         outcome = watched_run(
             self,
             step,
@@ -350,7 +351,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         # A model that was saved for inference has none.
         with ScopedRandomness(new_generator(seeds.weights)):
             model.add_discriminators()
-        model.to(device, torch.float32).train()
+        model.to(device, torch.float32)
         return TrainingStep(
             model,
             loss,

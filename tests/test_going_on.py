@@ -241,6 +241,20 @@ def test_partial_fit_that_is_interrupted_leaves_no_moments(X, monkeypatch):
     assert not any(optimizer.state for optimizer in optimizers)
 
 
+@short_fits_may_warn
+def test_partial_fit_that_ends_before_its_pass_leaves_a_model_that_answers(X, monkeypatch):
+    model = AdversarialAutoencoder(encoder=MLP((16,), batch_norm=True), **SHORT).fit(X)
+    codes = model.transform(X)
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skaae._incremental.batches_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X)
+    np.testing.assert_array_equal(model.transform(X), codes)
+
+
 def test_partial_fit_keeps_the_loss_it_began_with(X):
     model = AdversarialAutoencoder(**SHORT).fit(X)
     model.set_params(reconstruction_loss="bernoulli").partial_fit(X)

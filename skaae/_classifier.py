@@ -85,8 +85,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     prior_ : Prior
         The distribution of the codes that ``sample`` decodes; with `cluster_heads` a mixture of
         priors around the heads.
-    model_, history_, n_iter_, best_iter_, prior_match_, divergence_weight_, n_samples_seen_,
-    device_
+    model_, history_, n_iter_, best_iter_, prior_match_
+    divergence_weight_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`; ``prior_match_`` is that of the codes.
     n_features_in_, feature_names_in_
         As in :class:`AdversarialAutoencoder`.

@@ -69,8 +69,8 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     prior_ : Prior
         The distribution of the codes that ``sample`` decodes: with ``label_role="discriminator"``
         the parts of the prior that belong to classes, as frequent as these.
-    model_, history_, n_iter_, best_iter_, prior_match_, divergence_weight_, n_samples_seen_,
-    device_
+    model_, history_, n_iter_, best_iter_, prior_match_
+    divergence_weight_, n_samples_seen_, device_
         As in :class:`AdversarialAutoencoder`.
     n_features_in_, feature_names_in_
         As in :class:`AdversarialAutoencoder`.

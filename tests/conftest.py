@@ -12,11 +12,13 @@ from persistence_cases import save_originals
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import minmax_scale
+from threadpoolctl import threadpool_limits
 
 from skaae import AdversarialAutoencoder
 
 # Two test processes with two threads each spin against each other on two cores.
 torch.set_num_threads(1)
+threadpool_limits(1, user_api="blas")
 
 
 def pytest_addoption(parser):

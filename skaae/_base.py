@@ -16,15 +16,18 @@ from skaae._decoding import Decoding, look_at_decoder, warn_of_decoder
 from skaae._device import (
     ScopedRandomness,
     Seeds,
+    gradients,
     new_generator,
     resolve_device,
     resolve_precision,
 )
+from skaae._fitted import Later
 from skaae._inference import EncodingEstimator
 from skaae._labels import encode_labels, mark_unlabeled
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
 from skaae._prior_match import (
+    PriorMatch,
     look_at_held_out,
     measure_prior_match,
     warn_if_mismatched,
@@ -125,7 +128,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
 
     def _fit(self, X: Any, y: Any = None) -> None:
         """Train on `X` and set the fitted attributes, or leave everything as it was."""
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), gradients():
             self._validate_params()
             scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)
@@ -234,20 +237,18 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             "_output_dtype": np.dtype(dtype_name(X)),
         }
 
-        def fitted(model: AutoencoderModel, history: History, best: int) -> dict[str, Any]:
-            match = measure_prior_match(
+        def match(model: AutoencoderModel) -> PriorMatch:
+            return measure_prior_match(
                 model, *measured, seed=seeds.measure, held_out=held_out is not None
             )
-            return {
-                **settled,
-                **epochs_so_far(history),
-                "best_iter_": best,
-                "model_": model,
-                "prior_match_": match,
-            }
+
+        def fitted(history: History, best: int, **of_model: Any) -> dict[str, Any]:
+            return {**settled, **epochs_so_far(history), "best_iter_": best, **of_model}
 
         def fitted_so_far(history: History) -> dict[str, Any]:
-            return self._as_fitted(X, fitted(copy.deepcopy(model).eval(), history, len(history)))
+            now = copy.deepcopy(model).eval()
+            answers = {"model_": now, "prior_match_": Later(partial(match, now))}
+            return self._as_fitted(X, fitted(history, len(history), **answers))
 
         budget = (
             self._default_budget(len(batches.rows), batches.n_batches)
@@ -270,7 +271,8 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         model.eval()
         seen = (rows, labels) if held_out is None else _taken(x, labels, train)
         decoding = look_at_decoder(model, loss, *seen)
-        return outcome, fitted(model, outcome.history, outcome.best_epoch), decoding
+        answers = {"model_": model, "prior_match_": match(model)}
+        return outcome, fitted(outcome.history, outcome.best_epoch, **answers), decoding
 
     def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
         return Budget.default(n_samples, n_batches)

@@ -287,6 +287,13 @@ class ScopedRandomness(TorchFunctionMode):
 
 
 @contextmanager
+def gradients() -> Iterator[None]:
+    """Record gradients inside the block, whatever mode of PyTorch the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
 def evaluation(module: torch.nn.Module) -> Iterator[None]:
     """Hold `module` in evaluation mode and without gradients inside the block."""
     was_training = module.training

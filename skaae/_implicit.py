@@ -18,6 +18,7 @@ from skaae._device import (
     ScopedRandomness,
     Seeds,
     apply_in_batches,
+    gradients,
     new_generator,
     resolve_device,
     resolve_precision,
@@ -209,7 +210,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         -------
         self : ImplicitGenerativeModel
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), gradients():
             self._validate_params()
             given = X, X if y is None else y
             X = checked_rows(self, X, reset=True, least=2)

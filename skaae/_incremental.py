@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from skaae._base import BaseAdversarialAutoencoder
-from skaae._device import Seeds, resolve_device
+from skaae._device import Seeds, gradients, resolve_device
 from skaae._rows import check_values, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_of_ending
 from skaae._streams import thinned
@@ -55,7 +55,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
     def _partial_fit(self, X: Any) -> None:
         """Train for one pass over `X`, from the state that the last call left."""
         first = not hasattr(self, "model_")
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), gradients():
             self._validate_params()
             X = self._validated(X, reset=first)
             seeds = current_ranks().of_first(Seeds.draw(self.random_state))

@@ -13,6 +13,7 @@ from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
 from skaae._conditional import ConditionalAdversarialAutoencoder
+from skaae._device import gradients
 from skaae._implicit import ImplicitGenerativeModel
 from skaae._persistence import from_files, read_files
 
@@ -93,6 +94,7 @@ def load_files(
     """Load as :func:`load` does, where asked also from a cache that is made of symbolic links."""
     try:
         files = read_files(path, follow_links=follow_links)
-        return from_files(files, ESTIMATORS, device=device, custom_objects=custom_objects)
+        with gradients():  # so that training can go on from the weights
+            return from_files(files, ESTIMATORS, device=device, custom_objects=custom_objects)
     except ValueError as error:
         raise ValueError(f"{path}: {str(error)[:1000]}") from error

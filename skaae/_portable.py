@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaae._compat import CallbackSupportMixin
-from skaae._device import new_generator, random_seed, resolve_device
+from skaae._device import gradients, new_generator, random_seed, resolve_device
 from skaae._version import __version__
 
 
@@ -81,6 +81,9 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
         if "model_" in state:
             self.device_ = device_here(self.device_)
             self.model_.to(self.device_)
+            if any(value.is_inference() for value in self.model_.state_dict().values()):
+                with gradients():  # so that training can go on from the weights
+                    self.model_ = copy.deepcopy(self.model_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -90,6 +93,7 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     @property
     def prior_(self) -> Any:
         """The distribution of the codes that ``sample`` decodes, in the units of codes."""
+        check_is_fitted(self, "model_")
         return self.model_.prior
 
     @abstractmethod

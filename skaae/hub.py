@@ -78,6 +78,8 @@ def push_to_hub(
     ------
     ImportError
         If huggingface_hub is not installed.
+    NotFittedError, TypeError, ValueError
+        As in ``save``; nothing is sent then.
 
     Examples
     --------

@@ -240,6 +240,8 @@ def test_unfitted_estimators_say_so(method, X):
         getattr(AdversarialAutoencoder(), method)(X)
     with pytest.raises(NotFittedError):
         AdversarialAutoencoder().sample()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        _ = AdversarialAutoencoder().prior_
 
 
 def test_codes_of_the_wrong_width_are_refused(fitted):

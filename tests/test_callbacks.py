@@ -1,6 +1,7 @@
 """Callbacks of scikit-learn, and the line that an epoch logs."""
 
 import copy
+import pickle
 import re
 import runpy
 import sys
@@ -14,7 +15,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier, _compat
+import skaae
+from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier, _base, _compat
 from skaae._model import AutoencoderModel
 from skaae.training import Progress
 
@@ -109,6 +111,41 @@ def test_the_estimator_of_an_epoch_is_whole_and_stays(name, wine):
     draw = {"n_samples": 5, "random_state": 0}
     assert not (first.sample(**draw) == last.sample(**draw)).all()
     assert (last.sample(**draw) == model.sample(**draw)).all()
+
+
+@pytest.mark.usefixtures("callback")
+def test_the_prior_match_of_an_epoch_is_measured_where_it_is_read(X, monkeypatch):
+    def counted(model, *rows, **options):
+        measured.append(model)
+        return original(model, *rows, **options)
+
+    measured, original, keeper = [], _base.measure_prior_match, Keeper()
+    monkeypatch.setattr(_base, "measure_prior_match", counted)
+    model = AdversarialAutoencoder(**SHORT).set_callbacks(keeper).fit(X)
+    assert len(measured) == 1
+    first, *_, last = keeper.fitted
+    assert last.prior_match_ == last.prior_match_ == model.prior_match_
+    assert len(measured) == 2
+    assert first.prior_match_ != model.prior_match_
+
+
+@pytest.mark.usefixtures("callback")
+def test_the_estimator_of_an_epoch_is_pickled_with_its_prior_match(X, tmp_path):
+    keeper = Keeper()
+    model = AdversarialAutoencoder(**SHORT).set_callbacks(keeper).fit(X)
+    last = keeper.fitted[-1]
+    assert pickle.loads(pickle.dumps(last)).prior_match_ == model.prior_match_
+    last.save(tmp_path / "model")
+    assert skaae.load(tmp_path / "model").prior_match_ == model.prior_match_
+
+
+@pytest.mark.usefixtures("callback")
+def test_a_second_fit_leaves_nothing_of_the_first_to_its_epochs(X):
+    keeper = Keeper()
+    model = AdversarialAutoencoder(**SHORT).fit(X)
+    first = model.prior_match_
+    model.set_params(n_components=3).set_callbacks(keeper).fit(X)
+    assert first not in [fitted.prior_match_ for fitted in keeper.fitted]
 
 
 @pytest.mark.usefixtures("callback")

@@ -101,6 +101,13 @@ def test_an_unfitted_estimator_is_not_pushed(hub):
     assert not hub.repositories
 
 
+def test_what_is_too_large_to_be_read_again_is_not_pushed(hub, monkeypatch):
+    monkeypatch.setattr("skaae._persistence._files._LARGEST_DOCUMENT", 100)
+    with pytest.raises(ValueError, match="at most 100 bytes"):
+        push_to_hub(fitted_small(), "user/small")
+    assert not hub.repositories
+
+
 def test_the_card_tells_parameters_and_versions():
     card = model_card(fitted_small(seed=7), "user/small")
     assert 'skaae.from_pretrained("user/small")' in card

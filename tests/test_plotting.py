@@ -6,6 +6,7 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from display_cases import every_display
 from estimator_cases import SHORT, short_fits_may_warn
 from matplotlib.figure import Figure
@@ -26,6 +27,27 @@ from skaae.plotting import (
 
 mpl.use("Agg")
 pytestmark = short_fits_may_warn
+
+
+# ------------------------------------------------------------------ what they are given
+
+
+class OnDevice(torch.Tensor):
+    """A tensor that NumPy cannot read, as those of a GPU."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+@pytest.mark.parametrize("display", [LatentSpaceDisplay, PriorMatchDisplay, ReconstructionDisplay])
+def test_rows_may_be_tensors_of_another_device(display, fits, images, ax):
+    X, y = (torch.as_tensor(values).as_subclass(OnDevice) for values in images)
+    labels = {} if display is PriorMatchDisplay else {"y": y}
+    shown = display.from_estimator(fits["conditional"], X, ax=ax, **labels)
+    assert shown.figure_ is ax.figure
 
 
 # ------------------------------------------------------------------ where they draw

@@ -69,6 +69,27 @@ def test_it_ends_at_the_last_good_state_when_that_helps_no_longer():
     assert float(step.model.weight.detach()) == 150.0
 
 
+class Told:
+    """An observer that keeps what it is told, and the weights of that moment."""
+
+    def __init__(self, step):
+        self.step, self.told = step, []
+
+    def begin_epoch(self):
+        self.told.append("begin")
+
+    def end_epoch(self, history):
+        self.told.append((len(history), float(self.step.model.weight.detach())))
+        return False
+
+
+def test_an_epoch_that_fails_for_good_is_told_of_at_the_last_good_state():
+    step = CountingStep()
+    observer = Told(step)
+    run(step, Batches(bad={2}), Budget(2, 50), observers=[observer])
+    assert observer.told == ["begin", (1, 50.0), "begin", (2, 50.0)]
+
+
 def test_a_single_pass_is_not_tried_again():
     """``partial_fit`` has no next epoch."""
     outcome = run(CountingStep(), Batches(bad={1}), Budget.one_pass(50))

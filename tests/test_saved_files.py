@@ -111,5 +111,28 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_nothing_there_is_said_so(tmp_path):
     with pytest.raises(FileNotFoundError):
         skaae.load(tmp_path / "nothing")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no folder to write in, found none"):
         fitted_small().save(tmp_path / "no folder" / "model")
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    _saved_with_more(tmp_path / "model")
+    with pytest.raises(FileExistsError, match=r"notes\.txt.*choose a path in it, such as"):
+        fitted_small().save(tmp_path / "model")
+
+
+@pytest.mark.parametrize("path", [".", "..", "", "/"])
+def test_a_path_without_a_name_is_refused(tmp_path, monkeypatch, path):
+    """Also where the folder is empty, which could otherwise be replaced."""
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    with pytest.raises(ValueError, match="a path that ends in a name"):
+        fitted_small().save(path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+
+
+def test_what_is_too_large_to_be_read_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("skaae._persistence._files._MOST_OPENED", 3)
+    with pytest.raises(ValueError, match="at most 3 lists"):
+        fitted_small().save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skaae._device import ScopedRandomness, new_generator, resolve_device
 from skaae._latent import Latent
-from skaae._persistence._files import DOCUMENT, FORMAT, WEIGHTS, parse_document
+from skaae._persistence._files import DOCUMENT, FORMAT, WEIGHTS, check_document, parse_document
 from skaae._persistence._kinds import expect, fields_of
 from skaae._persistence._values import Reader, Writer
 from skaae._portable import device_here, warn_of_version
@@ -45,7 +45,13 @@ def versions() -> dict[str, str]:
 
 
 def to_files(estimator: Any, *, training: bool) -> dict[str, bytes]:
-    """Return the files of a fitted estimator by their names; see ``save`` for what they hold."""
+    """Return the files of a fitted estimator by their names; see ``save`` for what they hold.
+
+    Raises
+    ------
+    ValueError
+        If the document is too large to be read again.
+    """
     check_is_fitted(estimator)
     estimator._validate_params()
     writer, model = Writer(), estimator.model_
@@ -54,7 +60,7 @@ def to_files(estimator: Any, *, training: bool) -> dict[str, bytes]:
         for name, value in estimator.get_params(deep=False).items()
     }
     fitted = {
-        name: writer.encode(vars(estimator)[name], f"fitted.{name}")
+        name: writer.encode(getattr(estimator, name), f"fitted.{name}")
         for name in estimator._fitted_attributes
         if name != "model_" and name in vars(estimator)
     }
@@ -77,8 +83,10 @@ def to_files(estimator: Any, *, training: bool) -> dict[str, bytes]:
         "fitted": fitted,
         "model": arguments,
     }
+    data = json.dumps(document, allow_nan=False, indent=1).encode()
+    check_document(data)
     return {
-        DOCUMENT: json.dumps(document, allow_nan=False, indent=1).encode(),
+        DOCUMENT: data,
         WEIGHTS: safetensors.torch.save(_apart(writer.tensors | tensors)),
     }
 

@@ -147,6 +147,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def check_document(data: bytes) -> None:
+    """Raise ValueError where a document is too large to be read again."""
+    _check_size(DOCUMENT, len(data), _LARGEST_DOCUMENT)
+    _check_opened(data)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -163,18 +169,24 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
     Raises
     ------
     ValueError
-        If the document is too long to be read again.
+        If `path` ends in no name of its own.
+    FileNotFoundError
+        If the folder to write in is not there.
     FileExistsError
         If something is in the way that ``save`` did not write.
     """
-    _check_size(DOCUMENT, len(files[DOCUMENT]), _LARGEST_DOCUMENT)
-    _check_opened(files[DOCUMENT])
+    if path.name in ("", ".."):
+        raise ValueError(
+            f"{path}: expected a path that ends in a name to write, such as {path / 'model'} or "
+            f"{path / 'model.zip'}."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path}: expected a folder {path.parent} to write in, found none. Make it first."
+        )
     as_zip = path.suffix.lower() == ".zip"
     if os.path.lexists(path) and not _is_ours(path, as_zip):
-        raise FileExistsError(
-            f"{path}: something is there that save did not write; choose another path, or remove "
-            "it."
-        )
+        raise FileExistsError(_in_the_way(path, as_zip))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         _write_zip(beside, files) if as_zip else _write_folder(beside, files)
@@ -185,6 +197,21 @@ def write_files(path: Path, files: dict[str, bytes]) -> None:
     finally:
         _remove(beside)
     _sync_folder(path.parent)
+
+
+def _in_the_way(path: Path, as_zip: bool) -> str:
+    """Return what is at `path`, and what to do."""
+    kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "a file"
+    advice = "choose another path, or remove it."
+    if kind == "a folder" and not as_zip:
+        names = sorted({entry.name for entry in path.iterdir()} - {DOCUMENT, WEIGHTS})
+        if names:
+            kind += f" with other files ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+            advice = f"choose a path in it, such as {path / 'model'}, or another one."
+    return (
+        f"{path}: expected nothing there or what save wrote, found {kind} that save did not write; "
+        f"{advice}"
+    )
 
 
 def _is_ours(path: Path, as_zip: bool) -> bool:

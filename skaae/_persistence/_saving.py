@@ -55,7 +55,10 @@ class SavingMixin:
             If a parameter is neither numbers nor text nor an object that can be named: a
             multivariate distribution of SciPy, for example.
         ValueError
-            If a parameter was set to what ``fit`` would refuse, or weights are not finite.
+            If a parameter was set to what ``fit`` would refuse, weights are not finite, or `path`
+            ends in no name of its own, as ``"."``.
+        FileNotFoundError
+            If the folder to write in is not there.
         FileExistsError
             If something is at `path` that ``save`` did not write.
 

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.utils import check_consistent_length
 
 from skaae._labels import mark_unlabeled
+from skaae._tensors import as_array
 from skaae.plotting._arguments import check_components, check_offers, prior_draws
 from skaae.plotting._axes import axes_for
 
@@ -115,7 +116,7 @@ class LatentSpaceDisplay:
         ----------
         estimator : fitted autoencoder
             With two components or more.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), default=None
             Classes or values to colour codes by; rows without a class may be marked as for ``fit``.
             None takes the labels that the estimator predicts, where it does.
@@ -140,6 +141,7 @@ class LatentSpaceDisplay:
             If there are no two such components, or `y` has another length than `X` or holds NaN.
         """
         check_offers(cls, estimator, "transform", "prior_")
+        X, y = as_array(X), as_array(y)
         codes = np.asarray(estimator.transform(X), dtype=np.float64)
         if codes.shape[1] < 2:
             raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from skaae._tensors import as_array
 from skaae.plotting._arguments import check_components, check_offers, check_size, prior_draws
 from skaae.plotting._axes import panels_for
 
@@ -89,7 +90,7 @@ class PriorMatchDisplay:
         Parameters
         ----------
         estimator : fitted autoencoder
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
             Rows that took no part in training, for an honest picture.
         components : sequence of at most four int, default=None
             Whose margins to show; None takes those four that are farthest from the prior's.
@@ -115,7 +116,7 @@ class PriorMatchDisplay:
             If there are no such components.
         """
         check_offers(cls, estimator, "transform", "prior_")
-        codes = np.asarray(estimator.transform(X), dtype=np.float64)
+        codes = np.asarray(estimator.transform(as_array(X)), dtype=np.float64)
         n_components = codes.shape[1]
         n_draws = max(len(codes), _LEAST_DRAWS)
         draws = prior_draws(estimator.prior_, n_draws, n_components, random_state)

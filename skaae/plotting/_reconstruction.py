@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skaae._tensors import as_array
 from skaae.plotting._arguments import (
     check_image_shape,
     check_offers,
@@ -81,7 +82,7 @@ class ReconstructionDisplay:
         ----------
         estimator : fitted transformer with ``inverse_transform``
             PCA too, for comparison.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
         y : label or array-like of shape (n_samples,), default=None
             Classes to decode in, where the decoder is given them. None takes the labels that the
             estimator predicts, where it does.
@@ -107,6 +108,7 @@ class ReconstructionDisplay:
         """
         check_offers(cls, estimator, "transform", "inverse_transform")
         n_shown = check_size("n_shown", n_shown)
+        X, y = as_array(X), as_array(y)
         labels = labels_to_decode(estimator, X, y)
         reconstructions = decode(estimator, estimator.transform(X), labels)
         rows = dense_rows(X)

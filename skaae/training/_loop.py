@@ -226,6 +226,8 @@ class _Run:
                 entry, finite = self._epoch()
                 if not finite and not self._recovers(entry):
                     ending = {"finite": False}
+                    self.step.model.load_state_dict(self.good[0])
+                    self._ask_to_stop()
                     break
                 stop = finite and self._stops_after(entry)
                 if self._told_to_stop() or stop:
@@ -295,9 +297,8 @@ class _Run:
         return stop
 
     def _told_to_stop(self) -> bool:
-        """Tell observers that an epoch has ended; return whether one asks to stop."""
-        asked = [observer.end_epoch(self.history) for observer in self.observers]
-        stop = self.ranks.of_first(any(asked))
+        """Ask observers; keep the state where one asks to stop and there is no better one."""
+        stop = self._ask_to_stop()
         # There may have been no look yet to choose a best state at.
         has_best = self.stopping is not None and math.isfinite(self.stopping.best)
         # An epoch that is tried again has left the state of an earlier one.
@@ -305,6 +306,11 @@ class _Run:
         if stop and is_new and not has_best and _is_finite(self.step.model):
             self.good = (_state(self.step.model), len(self.history))
         return stop
+
+    def _ask_to_stop(self) -> bool:
+        """Tell observers that an epoch has ended; return whether one asks to stop."""
+        asked = [observer.end_epoch(self.history) for observer in self.observers]
+        return self.ranks.of_first(any(asked))
 
     def _save(self, checkpoints: Checkpoints) -> None:
         good_state, good_epoch = self.good

@@ -14,11 +14,7 @@ it, or if its code lies where the prior is thin. Seconds on one core.
 # Their ranks are added, because the two are in different units.
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -99,7 +95,5 @@ ax.set(
     ylim=(0, 1),
 )
 figure.legend(loc="outside right upper")
-path = Path("anomalies.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()
 assert np.mean(areas["AAE, error"]) > np.mean(areas["PCA, error"])

@@ -15,11 +15,7 @@ scikit-learn; seconds on one core.
 # have a part in nothing but the last line of the loop.
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -106,8 +102,6 @@ for (few, drawn), digit, above, below in zip(pictures, small_classes, axes[::2],
         ax.imshow(np.hstack(list(padded)), cmap="gray_r", vmin=0, vmax=16)
         ax.set(xticks=[], yticks=[])
         ax.set_ylabel(title, rotation=0, ha="right", va="center")
-path = Path("augmentation.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()
 for name, found in balanced.items():
     assert np.mean(found["rows drawn"]) > np.mean(found["rows repeated"]), name

@@ -17,9 +17,6 @@ rows of MNIST instead, and ``--out folder`` saves the pictures.
 import argparse
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -84,7 +81,6 @@ displays["manifold"] = ManifoldDisplay.from_estimator(aae, n_steps=15, **ink)
 # %%
 # Codes against the prior
 # -----------------------
-
 # Of eight components those four are shown whose margins are farthest from the prior's.
 
 match = prior_match(aae, X_test, random_state=0)
@@ -128,6 +124,7 @@ displays["side_by_side"] = SampleDisplay.from_estimator(
     aae, n_rows=6, n_columns=8, random_state=0, ax=right, **ink
 )
 right.set_title("samples")
+plt.show()
 
 inside = displays["latent_space"].density > displays["latent_space"].outline_.levels[0]
 print(f"99 % of the prior fill {inside.mean():.0%} of the frame")

@@ -15,11 +15,7 @@ beside its imputers and beside PCA used in the same way; seconds on one core.
 # training than by default: a row that is filled badly is such a row, and to be mended.
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -93,7 +89,5 @@ for line, title, rows in zip(axes, titles, shown):
         ax.imshow(row.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set(xticks=[], yticks=[], facecolor="tab:red")
     line[0].set_ylabel(title, rotation=0, ha="right", va="center")
-path = Path("imputation.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()
 assert errors["AAE, iterated"] < errors["PCA, iterated"] < errors["column means"]

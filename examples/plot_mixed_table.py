@@ -14,11 +14,7 @@ wine table of scikit-learn; seconds on one core (``pip install "skaae[plot]" pan
 # the rows: colour and strength, as a list of wines would say them.
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.colors import ListedColormap
@@ -99,6 +95,4 @@ for strength, marker in {"light": "v", "medium": "o", "strong": "^"}.items():
 ax.legend(title="strength")
 figure.colorbar(points, ax=ax, label="cultivar", ticks=range(3))
 ax.set(title="Codes, beside a category", xlabel=table.columns[0], ylabel=table.columns[1])
-path = Path("mixed_table.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()

@@ -5,7 +5,7 @@ Five published models, one estimator
 The adversarial autoencoder, the variational autoencoder, two Wasserstein autoencoders and the
 hierarchical variational model differ in a divergence and a posterior, and in nothing else. Here
 they are fitted to the same data with the same networks and budget, and compared in what matters:
-reconstruction of held-out rows, how well codes meet the prior, and samples.
+reconstruction of held-out rows, how well codes meet the prior, and samples. A minute on one core.
 """
 
 # %%
@@ -13,14 +13,11 @@ reconstruction of held-out rows, how well codes meet the prior, and samples.
 # ----------------------------
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
@@ -45,9 +42,12 @@ X_train, X_test = train_test_split(X / 16, test_size=0.25, random_state=0)
 # held-out rows: 0.5 means that the draws land where data do, without holes.
 
 print(f"{'':10}{'held-out MSE':>14}{'prior match':>14}{'told apart':>14}")
+errors, matches = {}, {}
 figure, axes = plt.subplots(2, 5, figsize=(14, 5.8), layout="constrained")
 for column, (name, settings) in enumerate(MODELS.items()):
-    model = AdversarialAutoencoder(8, random_state=0, **settings)
+    model = AdversarialAutoencoder(
+        8, hidden_layer_sizes=(256, 256), max_iter=50, random_state=0, **settings
+    )
     with warnings.catch_warnings():
         # A variational autoencoder need not meet the prior, and is warned about.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -65,8 +65,9 @@ for column, (name, settings) in enumerate(MODELS.items()):
     top.imshow(tiles, cmap="gray_r", vmin=0, vmax=1)
     top.set_title(f"{name}: samples")
     top.set_axis_off()
+    errors[name], matches[name] = error, match.ratio
     bottom.scatter(codes[:, 0], codes[:, 1], s=4)
     bottom.set(xlim=(-4, 4), ylim=(-4, 4), aspect="equal", title=f"codes, MSE {error:.4f}")
-path = Path("published_models.png")
-figure.savefig(path, dpi=80)
-print(f"figure: {path.resolve()}")
+plt.show()
+assert max(errors.values()) < reconstruction_error(PCA(8).fit(X_train), X_test)
+assert max(matches.values()) < 3.0

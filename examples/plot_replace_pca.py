@@ -4,7 +4,7 @@ Instead of PCA
 
 Where a Pipeline has ``PCA``, ``AdversarialAutoencoder`` goes in its place. On the handwritten
 digits of scikit-learn: how much of a row a few components keep, how well classifiers read them, and
-what only one of the two can do, draw new rows. Two minutes on two cores.
+what only one of the two can do, draw new rows. Most of a minute on one core.
 """
 
 # %%
@@ -12,13 +12,11 @@ what only one of the two can do, draw new rows. Two minutes on two cores.
 # ------------------------------
 # Columns may be in any units; nothing has to be scaled first. Codes that fill a normal have their
 # classes beside and around each other, so put a classifier behind them that need not be linear: a
-# linear one reads PCA's codes better from eight components on.
+# linear one reads PCA's codes better from eight components on. Fits are less than half as long here
+# as by default.
 
-from pathlib import Path
+from functools import partial
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -34,7 +32,7 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=0)
 
 sizes = (2, 4, 8, 16)
-reducers = {"PCA": PCA, "skaae": AdversarialAutoencoder}
+reducers = {"PCA": PCA, "skaae": partial(AdversarialAutoencoder, max_iter=40)}
 fits, errors, accuracies = {}, {}, {}
 for name, build in reducers.items():
     for n_components in sizes:
@@ -94,6 +92,6 @@ for (name, rows), (top, bottom) in zip(drawn.items(), axes[:, 1:].T):
     bottom.set_title(f"{name}: drawn")
     top.set_axis_off()
     bottom.set_axis_off()
-path = Path("replace_pca.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()
+assert all(errors["skaae", n] < errors["PCA", n] for n in sizes)
+assert all(accuracies["skaae", n] > accuracies["PCA", n] for n in (2, 4))

@@ -5,19 +5,17 @@ Instead of t-SNE
 A map of the handwritten digits by t-SNE and by an adversarial autoencoder that keeps neighbours
 together. t-SNE draws the rows that it was fitted to, and keeps their neighbours a little better;
 the autoencoder also maps rows that come later, maps places back to rows, and spreads its codes as a
-prior does. A minute on two cores.
+prior does. Half a minute on one core.
 """
 
 # %%
 # Fit
 # ---
+# The fit is shorter than by default, which takes as long again and keeps neighbours a little
+# better.
 
 import time
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
@@ -37,7 +35,7 @@ print(f"t-SNE: {time.perf_counter() - start:.1f} s, training rows only", end="")
 print(f", trustworthiness {trustworthiness(X_train, theirs):.3f}")
 
 start = time.perf_counter()
-aae = AdversarialAutoencoder(2, neighbors_weight=1.0, random_state=0).fit(X_train)
+aae = AdversarialAutoencoder(2, neighbors_weight=1.0, max_iter=60, random_state=0).fit(X_train)
 print(f"skaae: {time.perf_counter() - start:.1f} s", end="")
 ours = aae.transform(X_train)
 print(f", trustworthiness {trustworthiness(X_train, ours):.3f}")
@@ -77,6 +75,5 @@ right.imshow(
 right.set_title("skaae: what lies where, on the prior's quantiles")
 for ax in (left, middle, right):
     ax.set(xticks=[], yticks=[])
-path = Path("replace_tsne.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()
+assert told > 0.8

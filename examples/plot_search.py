@@ -16,11 +16,7 @@ breast cancer table of scikit-learn; seconds on one core.
 # the prior.
 
 import warnings
-from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
@@ -147,6 +143,4 @@ axes[1].set(
     ylabel="squared error of held-out rows",
     xticks=sorted(set(results["n_resources"])),
 )
-path = Path("search.png")
-figure.savefig(path, dpi=100)
-print(f"figure: {path.resolve()}")
+plt.show()

@@ -9,15 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
-# Minutes each; the quickstart runs by itself in CI.
-LONG = {
-    "plot_displays",
-    "plot_neighbors",
-    "plot_published_models",
-    "plot_quickstart",
-    "plot_replace_pca",
-    "plot_replace_tsne",
-}
+DRAWING = sorted(EXAMPLES.glob("plot_*.py"))
 
 # Python reads -W before it knows installed packages, whose warnings cannot be named there.
 RUN = """
@@ -26,6 +18,8 @@ import runpy, sys, warnings
 for name in sys.argv[2:]:
     sys.modules[name] = None
 warnings.simplefilter("error")
+# Where there is a display, and pictures are taken without it.
+warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
 from sklearn.exceptions import ConvergenceWarning
 
 warnings.simplefilter("default", ConvergenceWarning)
@@ -52,7 +46,8 @@ def run(script, folder, *, without=()):
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(script, id=script.stem, marks=[pytest.mark.long] * (script.stem in LONG))
+        # The gallery of the documentation runs those that draw, and fails on a warning too.
+        pytest.param(script, id=script.stem, marks=[pytest.mark.long] * (script in DRAWING))
         for script in SCRIPTS
     ],
 )
@@ -69,4 +64,19 @@ def test_a_search_without_optuna_says_what_to_install(tmp_path):
 
 def test_every_example_is_listed():
     listed = (EXAMPLES.parent / "docs" / "examples.rst").read_text(encoding="utf-8")
-    assert [script.name for script in SCRIPTS if f"``{script.name}``" not in listed] == []
+    forms = {
+        script: f"    ../examples/{script.name}\n" if script in DRAWING else f"``{script.name}``"
+        for script in SCRIPTS
+    }
+    assert [script.name for script, form in forms.items() if listed.count(form) != 1] == []
+
+
+@pytest.mark.parametrize("script", DRAWING, ids=lambda script: script.stem)
+def test_an_example_that_draws_is_a_page(script):
+    """A title, text between its parts, a figure that is shown, and a claim that is checked."""
+    source = script.read_text(encoding="utf-8")
+    title, line = source.split("\n")[1:3]
+    assert line == "=" * len(title)
+    assert source.count("\n# %%\n") >= 2
+    assert "plt.show()" in source
+    assert "\nassert " in source or "\n    assert " in source

@@ -25,7 +25,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     # The others are no pictures; docs/examples.rst lists them.
-    "ignore_pattern": r"/(?!plot_)\w+\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("matplotlib",),
     "capture_repr": ("_repr_html_",),

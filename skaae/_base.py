@@ -309,7 +309,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         sizes = tuple(self.hidden_layer_sizes)
         return MLP(sizes if role == "encoder" else sizes[::-1])
 
-    def _builder(self, role: str, registry: dict) -> Any:
+    def _builder(self, role: str, registry: dict[str, Any]) -> Any:
         return resolve_builder(getattr(self, role), self._default_builder(role), registry)
 
     def _new_model(

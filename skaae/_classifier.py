@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +18,9 @@ from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import UNLABELED, encode_labels, mark_unlabeled
 from skaae._persistence import Fitted
 from skaae._tensors import as_array, entries_at
+from skaae.divergences import Divergence
+from skaae.losses import ReconstructionLoss
+from skaae.posteriors import Posterior
 from skaae.priors import Categorical
 from skaae.training import Classification, Reference, Term
 
@@ -137,37 +142,37 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
     def __init__(
         self,
-        n_components=10,
+        n_components: int = 10,
         *,
-        prior="normal",
-        divergence="jensen_shannon",
-        divergence_weight="auto",
-        label_divergence="mutual_information",
-        label_divergence_weight=1.0,
-        classification_weight=10.0,
-        consistency_weight=10.0,
-        consistency_radius=0.4,
-        cluster_heads=False,
-        head_distance=4.0,
-        posterior="deterministic",
-        reconstruction_loss="squared_error",
-        hidden_layer_sizes=(1000, 1000),
-        encoder=None,
-        decoder=None,
-        learning_rate="auto",
-        batch_size="auto",
-        max_iter=None,
-        weight_decay=1000.0,
-        input_noise=0.0,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        verbose=0,
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        divergence_weight: float | str = "auto",
+        label_divergence: str | Divergence = "mutual_information",
+        label_divergence_weight: float = 1.0,
+        classification_weight: float = 10.0,
+        consistency_weight: float = 10.0,
+        consistency_radius: float = 0.4,
+        cluster_heads: bool = False,
+        head_distance: float = 4.0,
+        posterior: str | Posterior = "deterministic",
+        reconstruction_loss: str | ReconstructionLoss = "squared_error",
+        hidden_layer_sizes: Sequence[int] = (1000, 1000),
+        encoder: Any = None,
+        decoder: Any = None,
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        input_noise: float | str = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             n_components,
@@ -249,7 +254,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
             A tensor if `X` is and classes are numbers.
         """
         check_is_fitted(self)
-        return entries_at(self.classes_, self.predict_proba(X).argmax(axis=1))
+        classes: np.ndarray = entries_at(self.classes_, self.predict_proba(X).argmax(axis=1))
+        return classes
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows whose class is predicted.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 
@@ -16,6 +18,9 @@ from skaae._labels import codes_of
 from skaae._persistence import Fitted
 from skaae._sources import Rows
 from skaae._tensors import as_array
+from skaae.divergences import Divergence
+from skaae.losses import ReconstructionLoss
+from skaae.posteriors import Posterior
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
 _DEAD_SHARE = 0.01
@@ -135,37 +140,37 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
 
     def __init__(
         self,
-        n_clusters=8,
+        n_clusters: int = 8,
         *,
-        n_components=10,
-        prior="normal",
-        divergence="jensen_shannon",
-        divergence_weight="auto",
-        label_divergence="mutual_information",
-        label_divergence_weight=1.0,
-        consistency_weight=10.0,
-        consistency_radius=0.4,
-        cluster_heads=False,
-        head_distance=4.0,
-        posterior="deterministic",
-        reconstruction_loss="squared_error",
-        hidden_layer_sizes=(1000, 1000),
-        encoder=None,
-        decoder=None,
-        learning_rate="auto",
-        batch_size="auto",
-        max_iter=None,
-        weight_decay=1000.0,
-        input_noise=0.0,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        verbose=0,
+        n_components: int = 10,
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        divergence_weight: float | str = "auto",
+        label_divergence: str | Divergence = "mutual_information",
+        label_divergence_weight: float = 1.0,
+        consistency_weight: float = 10.0,
+        consistency_radius: float = 0.4,
+        cluster_heads: bool = False,
+        head_distance: float = 4.0,
+        posterior: str | Posterior = "deterministic",
+        reconstruction_loss: str | ReconstructionLoss = "squared_error",
+        hidden_layer_sizes: Sequence[int] = (1000, 1000),
+        encoder: Any = None,
+        decoder: Any = None,
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        input_noise: float | str = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             n_components,
@@ -258,7 +263,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         labels : ndarray of shape (n_samples,)
             From 0 to n_clusters - 1; a tensor if `X` is.
         """
-        return self.predict_proba(X).argmax(axis=1)
+        clusters: np.ndarray = self.predict_proba(X).argmax(axis=1)
+        return clusters
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

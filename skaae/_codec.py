@@ -153,7 +153,7 @@ class Codec:
         dtype = torch.float64 if exact else torch.float32
         model = copy.deepcopy(self.model).to(dtype) if exact else self.model
         with torch.no_grad():
-            return apply_in_batches(
+            values: np.ndarray = apply_in_batches(
                 lambda block: function(model, block),
                 X,
                 n_outputs=n_outputs,
@@ -161,6 +161,7 @@ class Codec:
                 device=self.device,
                 **around,
             )
+        return values
 
 
 def _codes(model: AutoencoderModel, x: Tensor) -> Tensor:

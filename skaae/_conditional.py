@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,9 @@ from skaae._labels import codes_of, one_hot
 from skaae._latent import Latent
 from skaae._model import LabelRole
 from skaae._persistence import Fitted
-from skaae.divergences import as_divergence
+from skaae.divergences import Divergence, as_divergence
+from skaae.losses import ReconstructionLoss
+from skaae.posteriors import Posterior
 from skaae.priors import ClassPrior, Prior
 
 
@@ -117,31 +120,31 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        label_role="decoder",
-        prior="normal",
-        divergence="jensen_shannon",
-        divergence_weight="auto",
-        posterior="deterministic",
-        reconstruction_loss="squared_error",
-        hidden_layer_sizes=(512, 512),
-        encoder=None,
-        decoder=None,
-        learning_rate="auto",
-        batch_size="auto",
-        max_iter=None,
-        weight_decay=1000.0,
-        input_noise="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        verbose=0,
+        label_role: str = "decoder",
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        divergence_weight: float | str = "auto",
+        posterior: str | Posterior = "deterministic",
+        reconstruction_loss: str | ReconstructionLoss = "squared_error",
+        hidden_layer_sizes: Sequence[int] = (512, 512),
+        encoder: Any = None,
+        decoder: Any = None,
+        learning_rate: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        input_noise: float | str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             n_components,
@@ -217,7 +220,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
     @property
     def prior_(self) -> Prior:
         """The distribution of the codes that ``sample`` decodes, in the units of codes."""
-        prior = super().prior_
+        prior: Prior = super().prior_
         if not self.model_.role.matches_classes:
             return prior
         return ClassPrior(prior, self.class_frequencies_)

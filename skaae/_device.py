@@ -152,7 +152,7 @@ def _channel_dropout(
 
 
 def _draw_like(
-    draw: Callable,
+    draw: Callable[..., Tensor],
     like: Tensor,
     *,
     generator: torch.Generator,
@@ -160,7 +160,9 @@ def _draw_like(
     requires_grad: bool = False,
     **_: Any,
 ) -> Tensor:
-    drawn = draw(like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator)
+    drawn: Tensor = draw(
+        like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator
+    )
     return drawn.requires_grad_(requires_grad)
 
 
@@ -187,7 +189,7 @@ class ScopedRandomness(TorchFunctionMode):
     True
     """
 
-    _TAKES_GENERATOR: ClassVar[frozenset] = frozenset(
+    _TAKES_GENERATOR: ClassVar[frozenset[Any]] = frozenset(
         {
             torch.bernoulli,
             torch.binomial,
@@ -213,7 +215,7 @@ class ScopedRandomness(TorchFunctionMode):
         }
     )
     # These offer no generator, and what they draw inside is out of reach.
-    _SEALED: ClassVar[frozenset] = frozenset(
+    _SEALED: ClassVar[frozenset[Any]] = frozenset(
         {
             functional.alpha_dropout,
             functional.feature_alpha_dropout,
@@ -244,7 +246,7 @@ class ScopedRandomness(TorchFunctionMode):
         }
     )
     # These offer no generator (in every version supported) and are easily done with one.
-    _REPLACED: ClassVar[dict[Callable, Callable]] = {
+    _REPLACED: ClassVar[dict[Any, Callable[..., Tensor]]] = {
         torch.rand_like: partial(_draw_like, torch.rand),
         torch.randn_like: partial(_draw_like, torch.randn),
         functional.dropout: _dropout,
@@ -257,7 +259,9 @@ class ScopedRandomness(TorchFunctionMode):
         super().__init__()
         self.generator = generator
 
-    def _sealed(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+    def _sealed(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         # The one place where the global generator is used: seeded from ours, and put back. Threads
         # that draw from the global generator in just that moment would see it.
         seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
@@ -271,7 +275,13 @@ class ScopedRandomness(TorchFunctionMode):
         finally:
             borrowed.set_state(state)
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         kwargs = dict(kwargs or {})
         if func in self._REPLACED:
             given = kwargs.pop("generator", None) or self.generator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -165,21 +166,21 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
 
     def __init__(
         self,
-        n_components=10,
+        n_components: int = 10,
         *,
-        prior="normal",
-        divergence="jensen_shannon",
-        bounded=False,
-        hidden_layer_sizes=(512, 512),
-        generator=None,
-        learning_rate=5e-4,
-        batch_size="auto",
-        max_iter=None,
-        weight_decay=1000.0,
-        device="auto",
-        precision="auto",
-        random_state=None,
-        verbose=0,
+        prior: Any = "normal",
+        divergence: str | Divergence = "jensen_shannon",
+        bounded: bool = False,
+        hidden_layer_sizes: Sequence[int] = (512, 512),
+        generator: Any = None,
+        learning_rate: float = 5e-4,
+        batch_size: int | str = "auto",
+        max_iter: int | None = None,
+        weight_decay: float = 1000.0,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.prior = prior
@@ -315,7 +316,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         codes = self.model_.latent.sample_prior(n_samples, generator).numpy()
         codes = codes.astype(self._output_dtype)
         with torch.no_grad():
-            return apply_in_batches(
+            rows: np.ndarray = apply_in_batches(
                 lambda z: self.model_(z),
                 codes,
                 n_outputs=self.n_features_in_,
@@ -323,6 +324,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
                 device=self.device_,
                 after=self._in_bounds,
             )
+        return rows
 
     def _in_bounds(self, rows: Tensor) -> Tensor:
         """Return rows in the data's units, between the bounds to the last digit."""

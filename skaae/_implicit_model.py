@@ -95,7 +95,7 @@ class ImplicitModel(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Return the row of each code, shape (n_samples, n_features)."""
         # Autocast answers in bfloat16; losses stay in the precision of the codes.
-        outputs = self.generator(codes).to(codes.dtype)
+        outputs: Tensor = self.generator(codes).to(codes.dtype)
         if self.low is None or self.high is None:
             return outputs
         return torch.lerp(self.low, self.high, torch.sigmoid(outputs))

@@ -25,7 +25,8 @@ class EncodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitte
 
     def _validated(self, X: Any, *, reset: bool) -> Rows:
         # BatchNorm in a user's network needs two rows, and so does any spread of a column.
-        return checked_rows(self, X, reset=reset, least=2 if reset else 1)
+        rows: Rows = checked_rows(self, X, reset=reset, least=2 if reset else 1)
+        return rows
 
     @property
     def _codec(self) -> Codec:
@@ -64,7 +65,8 @@ class EncodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitte
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return checked_codes(X, self.model_.n_components, type(self).__name__)
+        codes: np.ndarray = checked_codes(X, self.model_.n_components, type(self).__name__)
+        return codes
 
     def _drawn_codes(self, n_samples: Any, generator: torch.Generator, y: Any = None) -> np.ndarray:
         """Return codes drawn from the prior, in its units."""

@@ -101,7 +101,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
             terms.append(HeadDistance(reference.constant_loss, self.head_distance))
         return terms
 
-    def _builder(self, role: str, registry: dict) -> Any:
+    def _builder(self, role: str, registry: dict[str, Any]) -> Any:
         builder = super()._builder(role, registry)
         chosen = getattr(self, role)
         # Without it the clusters end in one, and few labels spread badly.
@@ -188,7 +188,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         return codec.decode(codes, labels)
 
     def _label_columns(self, labels: np.ndarray) -> np.ndarray:
-        return np.eye(self.model_.latents[1].n_components)[labels]
+        columns: np.ndarray = np.eye(self.model_.latents[1].n_components)[labels]
+        return columns
 
     def _mean_prior_code(self, n_samples: int) -> np.ndarray:
         """Return the prior's mean, once for each sample, in its own units."""

@@ -34,7 +34,8 @@ def _is_marked(y: np.ndarray) -> np.ndarray:
     if y.dtype.kind in "US":
         return np.zeros(len(y), dtype=bool)
     if y.dtype.kind != "O":
-        return y == UNLABELED
+        is_marked: np.ndarray = y == UNLABELED
+        return is_marked
     marks = (not isinstance(value, str) and value == UNLABELED for value in y.tolist())
     return np.fromiter(marks, dtype=bool, count=len(y))
 
@@ -50,11 +51,11 @@ def mark_unlabeled(y: Any) -> np.ndarray:
         y = y.astype(object)
     if isinstance(y, (list, tuple)) and len({isinstance(value, str) for value in y}) > 1:
         y = np.array(y, dtype=object)  # or NumPy would make strings of the numbers
-    y = column_or_1d(y, warn=True)
-    if y.dtype != object:
-        return y
-    marked = y.copy()
-    marked[_is_empty(y)] = ""
+    labels: np.ndarray = column_or_1d(y, warn=True)
+    if labels.dtype != object:
+        return labels
+    marked: np.ndarray = labels.copy()
+    marked[_is_empty(labels)] = ""
     return marked
 
 
@@ -134,7 +135,8 @@ def codes_of(
     if unknown:
         raise ValueError(f"y: expected labels among {classes.tolist()}, got {unknown}.")
     codes = [index[label] for label in labels]
-    return np.broadcast_to(np.array(codes, dtype=np.int64), n_samples).copy()
+    repeated: np.ndarray = np.broadcast_to(np.array(codes, dtype=np.int64), n_samples).copy()
+    return repeated
 
 
 def one_hot(codes: Tensor, n_classes: int, *, unlabeled_column: bool = False) -> Tensor:

@@ -95,7 +95,8 @@ class Latent:
     def log_density(self, codes: Tensor) -> Tensor:
         """Return log p(z) of codes in units of the prior, shape (n_samples,)."""
         log_scale = self.scaling.scale.log().sum().to(codes)
-        return self.prior.log_density(self.scaling.inverse(codes)) + log_scale
+        log_density: Tensor = self.prior.log_density(self.scaling.inverse(codes)) + log_scale
+        return log_density
 
     def gaussian_parameters(self) -> tuple[Tensor, Tensor] | None:
         """Return mean and standard deviation of p(z) in units of the prior, if Gaussian."""

@@ -192,7 +192,7 @@ class AutoencoderModel(nn.Module):
         prefix = self.discriminator_prefix
         return {name: value for name, value in state.items() if not name.startswith(prefix)}
 
-    def __deepcopy__(self, memo: dict) -> AutoencoderModel:
+    def __deepcopy__(self, memo: dict[int, Any]) -> AutoencoderModel:
         # Networks are copied; latents and builders are descriptions, never changed, and may hold
         # much data.
         memo[id(self.latents)] = self.latents
@@ -215,7 +215,8 @@ class AutoencoderModel(nn.Module):
     def _outputs(self, x: Tensor, noise: list[Tensor]) -> tuple[Tensor, ...]:
         inputs = torch.cat([x, *noise], dim=1) if noise else x
         # Autocast answers in bfloat16; codes and losses stay in the precision of the rows.
-        return self.encoder(inputs).to(x.dtype).split(self._n_outputs, dim=1)
+        outputs: tuple[Tensor, ...] = self.encoder(inputs).to(x.dtype).split(self._n_outputs, dim=1)
+        return outputs
 
     def encode(self, x: Tensor, generator: torch.Generator) -> list[PosteriorSample]:
         """Draw a code from q(z|x) for each row and latent.
@@ -288,7 +289,10 @@ class AutoencoderModel(nn.Module):
             One-hot or probabilities; not looked at where there are heads.
         """
         beside = labels is not None and self.heads is None
-        return self.decoder(torch.cat([code, cast(Tensor, labels)], dim=1) if beside else code)
+        outputs: Tensor = self.decoder(
+            torch.cat([code, cast(Tensor, labels)], dim=1) if beside else code
+        )
+        return outputs
 
     def given_columns(self, y: Tensor | None) -> Tensor | None:
         """Return the label columns that the decoder is given for classes `y`, if it is any."""

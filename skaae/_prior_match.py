@@ -93,7 +93,8 @@ def sliced_distance(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
 def random_directions(n_components: int, n_directions: int, generator: torch.Generator) -> Tensor:
     """Return random unit vectors as columns, shape (n_components, n_directions)."""
     directions = normal_draws(n_components, n_directions, generator=generator)
-    return directions / directions.norm(dim=0)
+    unit: Tensor = directions / directions.norm(dim=0)
+    return unit
 
 
 def measure_prior_match(

@@ -109,9 +109,10 @@ class EpochCallbacks:
         self._end(self._fit, outcome.history)
 
     def _end(self, task: Any, history: History) -> bool:
-        return task.call_on_fit_task_end(
+        stop: bool = task.call_on_fit_task_end(
             **self._told, reconstruction_attributes=lambda: self.watch.fitted(history)
         )
+        return stop
 
 
 @with_callbacks

@@ -138,8 +138,10 @@ def _units(spread: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     if ranges_differ < _SHARED * deviations_differ:
         return _compact_units(spread, deviation)
     stretch = max(1.0, np.median(spread / deviation) / _RANGE_OF_PIXELS)
-    return np.maximum(stretch * deviation, spread / _RANGE)
+    units: np.ndarray = np.maximum(stretch * deviation, spread / _RANGE)
+    return units
 
 
 def _compact_units(spread: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    return np.maximum(deviation, spread / _RANGE_OF_PIXELS)
+    units: np.ndarray = np.maximum(deviation, spread / _RANGE_OF_PIXELS)
+    return units

@@ -73,11 +73,13 @@ class SparseRows(RowSource):
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Return some rows, shape (n_rows, n_features)."""
-        return self._rows[rows].toarray()
+        dense: np.ndarray = self._rows[rows].toarray()
+        return dense
 
     def take(self, index: np.ndarray) -> np.ndarray:
         """Return the rows at `index`, in its order."""
-        return self._rows[index].toarray()
+        dense: np.ndarray = self._rows[index].toarray()
+        return dense
 
     def as_sparse(self, index: np.ndarray | None) -> Any:
         """Return the rows at `index`, or all, as they are."""
@@ -152,11 +154,9 @@ def _is_file(X: Any) -> bool:
 
 
 def _is_large(X: Any) -> bool:
-    n_columns = math.prod(X.shape[1:])
-    return (
-        n_columns >= _FEWEST_COLUMNS_TO_STREAM
-        and 4 * X.shape[0] * n_columns > _LARGEST_READ_AT_ONCE
-    )
+    n_rows: int = X.shape[0]
+    n_columns: int = math.prod(X.shape[1:])
+    return n_columns >= _FEWEST_COLUMNS_TO_STREAM and 4 * n_rows * n_columns > _LARGEST_READ_AT_ONCE
 
 
 def checked_rows(

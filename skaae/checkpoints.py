@@ -171,7 +171,7 @@ def asked_checkpoints() -> tuple[Path, float] | None:
 
 
 @contextmanager
-def resumable(directory: str | os.PathLike, *, every: float = 60.0) -> Iterator[None]:
+def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iterator[None]:
     """Let fits in this block go on where they were when their process was killed.
 
     At the end of an epoch, `every` seconds apart at least, ``fit`` writes its state into

@@ -23,7 +23,7 @@ __all__ = ["to_onnx"]
 
 
 def to_onnx(
-    estimator: Any, path: str | os.PathLike, part: str = "encoder", *, opset: int = 18
+    estimator: Any, path: str | os.PathLike[str], part: str = "encoder", *, opset: int = 18
 ) -> None:
     r"""Write a part of a fitted estimator as an ONNX file, from users' rows to users' codes.
 

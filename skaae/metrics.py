@@ -175,7 +175,8 @@ def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = No
     >>> prior_match(aae, X, random_state=0).n_samples
     200
     """
-    return estimator._prior_match(X, y, seed=random_seed(random_state))
+    match: PriorMatch = estimator._prior_match(X, y, seed=random_seed(random_state))
+    return match
 
 
 def parzen_log_likelihood(samples: Any, X: Any, *, bandwidth: float) -> float:

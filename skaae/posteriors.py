@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -147,7 +147,9 @@ class Deterministic(Posterior):
     8
     """
 
-    def sample(self, outputs, networks, generator):
+    def sample(
+        self, outputs: Tensor, networks: nn.ModuleDict, generator: torch.Generator
+    ) -> PosteriorSample:
         """Return the outputs as codes."""
         return PosteriorSample(outputs)
 
@@ -174,14 +176,16 @@ class Gaussian(Posterior):
         """Return two outputs a component: mean and log standard deviation."""
         return 2 * n_components
 
-    def sample(self, outputs, networks, generator):
+    def sample(
+        self, outputs: Tensor, networks: nn.ModuleDict, generator: torch.Generator
+    ) -> PosteriorSample:
         """Draw mean + std * noise; gradients reach both."""
         mean, log_std = _mean_and_log_std(outputs)
         std = log_std.exp()
         codes = mean + std * normal_draws(*mean.shape, generator=generator)
         return PosteriorSample(codes, gaussian_log_density(codes, mean, log_std), mean, std)
 
-    def mean(self, outputs, networks):
+    def mean(self, outputs: Tensor, networks: nn.ModuleDict) -> Tensor:
         """Return the mean."""
         return outputs.chunk(2, dim=1)[0]
 
@@ -216,7 +220,7 @@ class UniversalApproximator(Posterior):
     torch.Size([16, 4])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_noise": [Interval(Integral, 1, None, closed="left")],
         "n_mean_draws": [Interval(Integral, 1, None, closed="left")],
     }
@@ -232,7 +236,9 @@ class UniversalApproximator(Posterior):
         """Return `n_mean_draws` fixed draws of `n_noise` columns."""
         return fixed_noise(self.n_mean_draws, self.n_noise)
 
-    def sample(self, outputs, networks, generator):
+    def sample(
+        self, outputs: Tensor, networks: nn.ModuleDict, generator: torch.Generator
+    ) -> PosteriorSample:
         """Return the outputs, which already depend on the noise."""
         return PosteriorSample(outputs)
 
@@ -275,7 +281,7 @@ class Hierarchical(Posterior):
     """
 
     has_density = True
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_mean_draws": [Interval(Integral, 1, None, closed="left")],
     }
@@ -306,7 +312,9 @@ class Hierarchical(Posterior):
         shift, log_std = _mean_and_log_std(networks["likelihood"](lambda_).to(lambda_.dtype))
         return lambda_ + shift, log_std
 
-    def sample(self, outputs, networks, generator):
+    def sample(
+        self, outputs: Tensor, networks: nn.ModuleDict, generator: torch.Generator
+    ) -> PosteriorSample:
         """Draw lambda, then z; the log density is the bound's integrand."""
         mean, log_std = _mean_and_log_std(outputs)
         lambda_ = mean + log_std.exp() * normal_draws(*mean.shape, generator=generator)
@@ -322,13 +330,13 @@ class Hierarchical(Posterior):
         )
         return PosteriorSample(codes, log_density)
 
-    def mean(self, outputs, networks):
+    def mean(self, outputs: Tensor, networks: nn.ModuleDict) -> Tensor:
         """Return the average of E[z|lambda] over fixed draws of lambda."""
         mean, log_std = _mean_and_log_std(outputs)
         std = log_std.exp()
         draws = fixed_noise(self.n_mean_draws, mean.shape[1]).to(mean)
         means = (self._given_lambda(mean + std * noise, networks)[0] for noise in draws)
-        return sum(means) / self.n_mean_draws
+        return cast(Tensor, sum(means)) / self.n_mean_draws
 
 
 #: The names that `posterior=` accepts.

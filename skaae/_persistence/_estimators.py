@@ -237,7 +237,8 @@ def _built_on_cpu(value: Any) -> Any:
 
     def builder(n_inputs: int, n_outputs: int) -> nn.Module:
         with torch.device("cpu"), ScopedRandomness(new_generator(0)):
-            return value(n_inputs, n_outputs)
+            module: nn.Module = value(n_inputs, n_outputs)
+            return module
 
     return builder
 

@@ -66,7 +66,8 @@ def fields_of(body: Any, names: set[str], where: str) -> dict[str, Any]:
     """Return an object of JSON that has just these names."""
     expect(isinstance(body, dict), where, "an object", body)
     expect(set(body) == names, where, f"the names {sorted(names)}", sorted(body))
-    return body
+    fields: dict[str, Any] = body
+    return fields
 
 
 class NotFinite(Kind):
@@ -74,13 +75,13 @@ class NotFinite(Kind):
 
     name = "float"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is float and not math.isfinite(value)
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return repr(value)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(body in ("nan", "inf", "-inf"), where, "'nan', 'inf' or '-inf'", body)
         return float(body)
 
@@ -88,13 +89,13 @@ class NotFinite(Kind):
 class Tuple(Kind):
     name = "tuple"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is tuple
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return writer.encode(list(value), where)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(isinstance(body, list), where, "a list", body)
         return tuple(reader.decode(body, where))
 
@@ -102,13 +103,13 @@ class Tuple(Kind):
 class Mapping(Kind):
     name = "dict"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is dict and all(type(key) is str for key in value)
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return {key: writer.encode(item, f"{where}.{key}") for key, item in value.items()}
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(isinstance(body, dict), where, "an object", body)
         return {key: reader.decode(item, f"{where}.{key[:40]}") for key, item in body.items()}
 
@@ -118,7 +119,7 @@ class History(Kind):
 
     name = "history"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return (
             type(value) is list
             and len(value) > 0
@@ -127,9 +128,9 @@ class History(Kind):
             and all(type(item) in (int, float) for entry in value for item in entry.values())
         )
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         # Looks at held-out rows come every few epochs, so entries of one make are no neighbours.
-        groups: dict[tuple, list[dict]] = {}
+        groups: dict[tuple[tuple[str, type], ...], list[dict[str, Any]]] = {}
         for entry in value:
             groups.setdefault(_signature(entry), []).append(entry)
         places = {signature: place for place, signature in enumerate(groups)}
@@ -143,7 +144,7 @@ class History(Kind):
         order = np.array([places[_signature(entry)] for entry in value])
         return {"order": writer.encode(order, where), "parts": parts}
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         fields_of(body, {"order", "parts"}, where)
         parts = body["parts"]
         expect(isinstance(parts, list) and bool(parts), where, "a list of columns", parts)
@@ -178,13 +179,13 @@ def _signature(entry: dict[str, Any]) -> tuple[tuple[str, type], ...]:
 class NumPyNumber(Kind):
     name = "numpy"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return isinstance(value, np.generic) and value.dtype.name in _NUMBERS
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return [value.dtype.name, writer.encode(value.item(), where)]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         pair = isinstance(body, list) and len(body) == 2 and body[0] in _NUMBERS
         expect(pair, where, "a dtype and a number", body)
         number = reader.decode(body[1], where)
@@ -200,13 +201,13 @@ class NumPyNumber(Kind):
 class NumPyText(Kind):
     name = "numpy_str"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is np.str_
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return str(value)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(isinstance(body, str), where, "text", body)
         return np.str_(body)
 
@@ -214,13 +215,13 @@ class NumPyText(Kind):
 class DType(Kind):
     name = "dtype"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return isinstance(value, np.dtype) and value.name in _NUMBERS
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return value.name
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(body in _NUMBERS, where, "the name of a dtype", body)
         return np.dtype(body)
 
@@ -230,10 +231,10 @@ class Array(Kind):
 
     name = "array"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is np.ndarray and value.dtype.name in _NUMBERS
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         stored = value
         if value.dtype.kind in "iu" and value.size:
             low, high = np.min_scalar_type(value.min()), np.min_scalar_type(value.max())
@@ -241,7 +242,7 @@ class Array(Kind):
             stored = value if narrow.itemsize >= value.dtype.itemsize else value.astype(narrow)
         return [writer.store(stored), value.dtype.name]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         pair = isinstance(body, list) and len(body) == 2 and body[1] in _NUMBERS
         expect(pair, where, "the name of a tensor and a dtype", body)
         stored = reader.tensor(body[0], where).numpy()
@@ -256,17 +257,17 @@ class TextArray(Kind):
 
     name = "text"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         if type(value) is not np.ndarray or value.ndim != 1:
             return False
         is_text = value.dtype.kind == "O" and all(type(item) is str for item in value)
         return is_text or (value.dtype.kind == "U" and value.dtype.isnative)
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         width = None if value.dtype.kind == "O" else value.dtype.itemsize // 4
         return [width, value.tolist()]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         pair = isinstance(body, list) and len(body) == 2 and isinstance(body[1], list)
         expect(pair, where, "a width and a list of text", body)
         width, items = body
@@ -282,26 +283,26 @@ class TextArray(Kind):
 class TorchTensor(Kind):
     name = "tensor"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is torch.Tensor
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return writer.store(value)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         return reader.tensor(body, where)
 
 
 class Device(Kind):
     name = "device"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is torch.device
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return str(value)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(isinstance(body, str), where, "the name of a device", body)
         try:
             return torch.device(body)
@@ -314,14 +315,14 @@ class RandomNumbers(Kind):
 
     name = "random_state"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is np.random.RandomState and _state(value)[0] == "MT19937"
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         _, keys, position, has_gauss, gauss = _state(value)
         return writer.encode([keys, int(position), int(has_gauss), float(gauss)], where)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         state = reader.decode(body, where)
         expect(isinstance(state, list) and len(state) == 4, where, "four numbers", body)
         keys, position, has_gauss, gauss = state

@@ -65,13 +65,13 @@ class Noun(Kind):
     name = "noun"
     cost = _COST
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) in _NAMES and holds_numbers_only(value)
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return {"class": _NAMES[type(value)], "parameters": _parameters(value, writer, where)}
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         fields_of(body, {"class", "parameters"}, where)
         known = isinstance(body["class"], str) and body["class"] in NOUNS
         expect(known, where, f"one of {sorted(NOUNS)}", body["class"])
@@ -96,17 +96,17 @@ class Record(Kind):
     name = "record"
     cost = _COST
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) in RECORDS.values()
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         fields = {
             field.name: writer.encode(getattr(value, field.name), f"{where}.{field.name}")
             for field in dataclasses.fields(value)
         }
         return {"class": type(value).__name__, "fields": fields}
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         fields_of(body, {"class", "fields"}, where)
         known = isinstance(body["class"], str) and body["class"] in RECORDS
         expect(known, where, f"one of {sorted(RECORDS)}", body["class"])
@@ -131,17 +131,17 @@ class ScipyDistribution(Kind):
     name = "scipy"
     cost = _COST
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         frozen = type(value).__module__.startswith("scipy.stats") and hasattr(value, "kwds")
         if not frozen or not _is_of_scipy(getattr(value.dist, "name", None)):
             return False
         return all(isinstance(number, Real) for number in [*value.args, *value.kwds.values()])
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         numbers = writer.encode([list(value.args), value.kwds], where)
         return [value.dist.name, *numbers]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         triple = isinstance(body, list) and len(body) == 3 and _is_of_scipy(body[0])
         expect(triple, where, "the name of a distribution of scipy.stats and numbers", body)
         args, kwds = reader.decode(body[1:], where)
@@ -165,17 +165,17 @@ class TorchDistribution(Kind):
     name = "torch"
     cost = _COST
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return _torch_parameters(value) is not None
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         parameters = {
             name: writer.encode(tensor.detach(), f"{where}.{name}")
             for name, tensor in (_torch_parameters(value) or {}).items()
         }
         return [type(value).__name__, parameters]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         pair = isinstance(body, list) and len(body) == 2 and isinstance(body[1], dict)
         expect(pair and _is_of_torch(body[0]), where, "a distribution of torch", body)
         parameters = {name: reader.decode(item, where) for name, item in body[1].items()}
@@ -221,7 +221,7 @@ def _torch_parameters(value: Any) -> dict[str, Tensor] | None:
     return None
 
 
-def _one_draw(distribution: torch.distributions.Distribution) -> list:
+def _one_draw(distribution: torch.distributions.Distribution) -> Any:
     with ScopedRandomness(new_generator(0)):
         return distribution.sample(torch.Size([4])).tolist()
 
@@ -231,13 +231,13 @@ class AggregatedPosteriorKind(Kind):
 
     name = "aggregated_posterior"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return type(value) is AggregatedPosterior
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return writer.encode([value.mixture, value.on_simplex], where)
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         pair = reader.decode(body, where)
         types = isinstance(pair, list) and [type(item) for item in pair] == [GaussianMixture, bool]
         expect(types, where, "a mixture and whether codes are on the simplex", pair)
@@ -250,13 +250,13 @@ class CustomNoun(Kind):
     name = "custom"
     cost = _COST
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         return holds_numbers_only(value) and type(value) not in _NAMES
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         return {"class": _path(value), "parameters": _parameters(value, writer, where)}
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         fields_of(body, {"class", "parameters"}, where)
         case = reader.custom([body["class"]], where)
         is_class = isinstance(case, type) and issubclass(case, BaseEstimator)
@@ -269,18 +269,18 @@ class Named(Kind):
 
     name = "object"
 
-    def takes(self, value):
+    def takes(self, value: Any) -> bool:
         foreign = (torch.distributions.Distribution, stats.distributions.rv_frozen)
         if isinstance(value, foreign) or type(value).__module__.startswith("scipy.stats"):
             return False  # an object that draws otherwise would not be noticed
         # Tables of pandas have a method sample.
         return callable(value) or (hasattr(value, "sample") and not hasattr(value, "__array__"))
 
-    def encode(self, value, writer, where):
+    def encode(self, value: Any, writer: Any, where: str) -> Any:
         parts = where.split(".")
         return [_path(value), next((part for part in parts if part in _ROLES), parts[-1])]
 
-    def decode(self, body, reader, where):
+    def decode(self, body: Any, reader: Any, where: str) -> Any:
         expect(isinstance(body, list) and len(body) == 2, where, "two names", body)
         return reader.custom(body, where)
 

@@ -156,7 +156,7 @@ class Reader:
         )
 
 
-def _by_name(custom_objects: Sequence | dict[str, Any]) -> dict[str, Any]:
+def _by_name(custom_objects: Sequence[Any] | dict[str, Any]) -> dict[str, Any]:
     if isinstance(custom_objects, dict):
         return custom_objects
     found: dict[str, Any] = {}

@@ -97,7 +97,7 @@ class AdversarialDivergence(Divergence):
         Discriminator updates before each update of the autoencoder.
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like"],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "n_discriminator_steps": [Interval(Integral, 1, None, closed="left")],

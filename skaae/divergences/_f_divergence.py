@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from skaae.divergences._base import AdversarialDivergence
+from skaae.posteriors import PosteriorSample
 
 
 class FDivergence(AdversarialDivergence):
@@ -42,14 +44,29 @@ class FDivergence(AdversarialDivergence):
         """Return what the encoder minimises at each code: T(v), unless a case knows better."""
         return self.activation(v)
 
-    def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
+    def discriminator_loss(
+        self,
+        codes: Tensor,
+        prior_codes: Tensor,
+        discriminator: nn.Module,
+        *,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return minus the bound, averaged over both samples."""
         bound = self.activation(_in_full(discriminator(codes))).mean()
         return self.conjugate(_in_full(discriminator(prior_codes))).mean() - bound
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the bound's term in the codes."""
-        return self.encoder_objective(_in_full(discriminator(sample.codes))).mean()
+        return self.encoder_objective(_in_full(cast(nn.Module, discriminator)(sample.codes))).mean()
 
 
 def _in_full(v: Tensor) -> Tensor:

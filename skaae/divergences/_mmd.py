@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skaae._compat import StrOptions
 from skaae.divergences._base import Divergence
+from skaae.posteriors import Posterior, PosteriorSample
+from skaae.priors import Prior
 
 
 class MMD(Divergence):
@@ -48,7 +50,7 @@ class MMD(Divergence):
     """
 
     auto_weight = 10.0
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "kernel": [StrOptions({"inverse_multiquadric", "rbf"})],
         "bandwidth": ["array-like"],
     }
@@ -62,7 +64,7 @@ class MMD(Divergence):
         self.kernel = kernel
         self.bandwidth = bandwidth
 
-    def check(self, prior, posterior) -> None:
+    def check(self, prior: Prior, posterior: Posterior) -> None:
         """Raise ValueError where a bandwidth is not positive."""
         super().check(prior, posterior)
         values = np.asarray(self.bandwidth, dtype=np.float64)
@@ -88,7 +90,15 @@ class MMD(Divergence):
         # The kernel of a row with itself is 1.
         return (total.sum() - (len(a) if same else 0)) / max(n_pairs, 1)
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the unbiased estimate of the squared discrepancy."""
         codes = sample.codes
         return (

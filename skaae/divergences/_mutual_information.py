@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skaae._compat import Interval
 from skaae.divergences._base import Divergence
+from skaae.posteriors import Posterior, PosteriorSample
+from skaae.priors import Prior
 
 # Log odds beyond this change neither term, but their gradients would not be finite.
 _SMALLEST_PROBABILITY = 1e-7
@@ -50,14 +52,14 @@ class MutualInformation(Divergence):
     """
 
     of_samples = False
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "balance": [Interval(Real, 0, None, closed="neither")]
     }
 
     def __init__(self, balance: float = 4.0) -> None:
         self.balance = balance
 
-    def check(self, prior, posterior) -> None:
+    def check(self, prior: Prior, posterior: Posterior) -> None:
         """Raise ValueError where codes are not probabilities."""
         super().check(prior, posterior)
         if not prior.on_simplex:
@@ -66,14 +68,24 @@ class MutualInformation(Divergence):
                 f"prior='categorical', got {prior}."
             )
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the two terms, in nats."""
         entropy = -_times_log(sample.codes).sum(dim=1).mean()
         average = sample.codes.mean(dim=0)
         expected = prior.category_probabilities().to(average)
         # A category that the prior does not have would cost infinitely much.
         log_expected = expected.clamp_min(_SMALLEST_PROBABILITY).log()
-        return entropy + self.balance * (_times_log(average) - average * log_expected).sum()
+        relative = (_times_log(average) - average * log_expected).sum()
+        loss: Tensor = entropy + self.balance * relative
+        return loss
 
 
 def _times_log(p: Tensor) -> Tensor:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
 from skaae.divergences._base import Divergence
+from skaae.posteriors import Posterior, PosteriorSample
+from skaae.priors import Prior
 
 
 class PosteriorKL(Divergence):
@@ -37,7 +44,7 @@ class PosteriorKL(Divergence):
         """Return 1: the evidence bound."""
         return 1.0
 
-    def check(self, prior, posterior) -> None:
+    def check(self, prior: Prior, posterior: Posterior) -> None:
         """Raise ValueError where log q(z|x) or log p(z) is not to be had."""
         super().check(prior, posterior)
         if not posterior.has_density:
@@ -52,12 +59,22 @@ class PosteriorKL(Divergence):
                 "'gaussian_mixture', or a divergence that needs samples only."
             )
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the divergence in nats, averaged over rows."""
         gaussian = prior.gaussian_parameters()
         if gaussian is None or sample.mean is None:
-            return (sample.log_density - prior.log_density(sample.codes)).mean()
+            sampled: Tensor = sample.log_density - prior.log_density(sample.codes)
+            return sampled.mean()
         mean, std = (parameter.to(sample.mean) for parameter in gaussian)
         ratio = (sample.std / std).square()
         shift = ((sample.mean - mean) / std).square()
-        return 0.5 * (ratio + shift - 1.0 - ratio.log()).sum(dim=1).mean()
+        exact: Tensor = 0.5 * (ratio + shift - 1.0 - ratio.log()).sum(dim=1)
+        return exact.mean()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor, nn
 
 from skaae._compat import Interval
 from skaae.divergences._base import Divergence
+from skaae.posteriors import PosteriorSample
 
 
 class SlicedWasserstein(Divergence):
@@ -40,14 +42,22 @@ class SlicedWasserstein(Divergence):
     """
 
     auto_weight = 5.0
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_projections": [Interval(Integral, 1, None, closed="left")]
     }
 
     def __init__(self, n_projections: int = 64) -> None:
         self.n_projections = n_projections
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the mean squared difference of sorted projections."""
         codes = sample.codes
         directions = torch.randn(
@@ -60,4 +70,5 @@ class SlicedWasserstein(Divergence):
         directions = directions / directions.norm(dim=0)
         ours = (codes @ directions).sort(dim=0).values
         theirs = (prior_codes @ directions).sort(dim=0).values
-        return (ours - theirs).square().mean()
+        distance: Tensor = (ours - theirs).square().mean()
+        return distance

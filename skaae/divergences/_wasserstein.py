@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
+from torch import Tensor, nn
 
 from skaae._compat import Interval
 from skaae.divergences._base import AdversarialDivergence
+from skaae.posteriors import PosteriorSample
 
 
 class Wasserstein(AdversarialDivergence):
@@ -48,7 +50,7 @@ class Wasserstein(AdversarialDivergence):
     """
 
     auto_weight = 0.3
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **AdversarialDivergence._parameter_constraints,
         "gradient_penalty": [Interval(Real, 0, None, closed="left")],
     }
@@ -68,7 +70,14 @@ class Wasserstein(AdversarialDivergence):
         )
         self.gradient_penalty = gradient_penalty
 
-    def discriminator_loss(self, codes, prior_codes, discriminator, *, generator):
+    def discriminator_loss(
+        self,
+        codes: Tensor,
+        prior_codes: Tensor,
+        discriminator: nn.Module,
+        *,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return minus the distance, plus the penalty."""
         share = torch.rand(
             len(codes), 1, generator=generator, dtype=codes.dtype, device=codes.device
@@ -77,8 +86,18 @@ class Wasserstein(AdversarialDivergence):
         (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
         penalty = (slope.square().sum(dim=1).add(1e-12).sqrt() - 1.0).square().mean()
         distance = discriminator(codes).mean() - discriminator(prior_codes).mean()
-        return self.gradient_penalty * penalty - distance
+        loss: Tensor = self.gradient_penalty * penalty - distance
+        return loss
 
-    def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    def encoder_loss(
+        self,
+        sample: PosteriorSample,
+        prior_codes: Tensor,
+        *,
+        prior: Any,
+        discriminator: nn.Module | None,
+        generator: torch.Generator,
+    ) -> Tensor:
         """Return the critic's mean over the codes."""
-        return discriminator(sample.codes).mean()
+        answers: Tensor = cast(nn.Module, discriminator)(sample.codes)
+        return answers.mean()

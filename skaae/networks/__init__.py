@@ -31,7 +31,9 @@ OWN_BUILDERS = (MLP, ConvolutionalEncoder, ConvolutionalDecoder)
 
 
 def resolve_builder(
-    choice: str | Callable | nn.Module | None, default: MLP, registry: dict[str, Callable]
+    choice: str | Callable[..., nn.Module] | nn.Module | None,
+    default: MLP,
+    registry: dict[str, Callable[..., Any]],
 ) -> Any:
     """Return the builder, or module, that an estimator's parameter stands for."""
     if choice is None or choice == "mlp":

@@ -84,7 +84,8 @@ class _JoinedEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.trunk(x[:, : self.n_pixels])
-        return self.head(torch.cat([features, x[:, self.n_pixels :]], dim=1))
+        outputs: Tensor = self.head(torch.cat([features, x[:, self.n_pixels :]], dim=1))
+        return outputs
 
 
 class _Crop(nn.Module):

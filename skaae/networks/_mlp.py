@@ -45,7 +45,8 @@ class LinearPathNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return network(x) + linear(x)."""
-        return self.network(x) + self.linear(x)
+        outputs: Tensor = self.network(x) + self.linear(x)
+        return outputs
 
     @torch.no_grad()
     def set_linear_path(self, weight: Tensor, bias: Tensor) -> None:

@@ -36,7 +36,9 @@ def check_offers(display: type, estimator: Any, *names: str) -> None:
         )
 
 
-def check_components(components: Any, n_components: int, n_expected: tuple[int, ...]) -> tuple:
+def check_components(
+    components: Any, n_components: int, n_expected: tuple[int, ...]
+) -> tuple[int, ...]:
     """Return `components` as a tuple of distinct integers from 0 to n_components - 1."""
     values = tuple(np.ravel(np.asarray(components, dtype=object)))
     valid = all(isinstance(value, Integral) and 0 <= int(value) < n_components for value in values)
@@ -86,7 +88,8 @@ def prior_draws(
 ) -> np.ndarray:
     """Return draws of a prior, shape (n_samples, n_components)."""
     generator = new_generator(random_seed(random_state))
-    return prior.sample(n_samples, n_components, generator=generator).double().numpy()
+    draws: np.ndarray = prior.sample(n_samples, n_components, generator=generator).double().numpy()
+    return draws
 
 
 def labels_to_decode(estimator: Any, X: Any, y: Any) -> Any:

@@ -74,7 +74,7 @@ class HistoryDisplay:
     ['discriminator', 'reconstruction', 'regularization']
     """
 
-    def __init__(self, *, history, best_iter=None) -> None:
+    def __init__(self, *, history: list[Mapping[str, float]], best_iter: int | None = None) -> None:
         self.history = history
         self.best_iter = best_iter
         self.panels = _panels(history)

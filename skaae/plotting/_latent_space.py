@@ -86,7 +86,16 @@ class LatentSpaceDisplay:
     3
     """
 
-    def __init__(self, *, codes, x0, x1, density, y=None, components=(0, 1)) -> None:
+    def __init__(
+        self,
+        *,
+        codes: np.ndarray,
+        x0: np.ndarray,
+        x1: np.ndarray,
+        density: np.ndarray,
+        y: np.ndarray | None = None,
+        components: tuple[int, ...] = (0, 1),
+    ) -> None:
         self.codes = codes
         self.x0 = x0
         self.x1 = x1
@@ -299,19 +308,22 @@ def _density(
     gaussian = prior.gaussian_parameters(n_components)
     if gaussian is not None:  # as is every margin
         law = stats.norm(*gaussian)
-        return law.pdf(x1)[:, None] * law.pdf(x0)
+        product: np.ndarray = law.pdf(x1)[:, None] * law.pdf(x0)
+        return product
     if n_components == 2 and hasattr(prior, "log_density"):
         points = np.empty((x1.size, x0.size, 2))
         points[..., plane[0]], points[..., plane[1]] = x0, x1[:, None]
         with torch.no_grad():
             log_density = prior.log_density(torch.as_tensor(points.reshape(-1, 2)))
-        return np.exp(log_density.numpy()).reshape(points.shape[:2])
+        density: np.ndarray = np.exp(log_density.numpy()).reshape(points.shape[:2])
+        return density
     steps = x1[1] - x1[0], x0[1] - x0[0]
     edges = [
         np.append(points - step / 2, points[-1] + step / 2) for points, step in zip((x1, x0), steps)
     ]
     counts, *_ = np.histogram2d(draws[:, 1], draws[:, 0], bins=edges)
-    return gaussian_filter(counts / (len(draws) * steps[0] * steps[1]), _SMOOTHING)
+    smoothed: np.ndarray = gaussian_filter(counts / (len(draws) * steps[0] * steps[1]), _SMOOTHING)
+    return smoothed
 
 
 def _level(density: np.ndarray, share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,14 @@ class ManifoldDisplay:
     (16, 64)
     """
 
-    def __init__(self, *, rows, quantiles, components=(0, 1), image_shape=None) -> None:
+    def __init__(
+        self,
+        *,
+        rows: np.ndarray,
+        quantiles: Sequence[np.ndarray],
+        components: tuple[int, ...] = (0, 1),
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
         self.rows = rows
         self.quantiles = quantiles
         self.components = components

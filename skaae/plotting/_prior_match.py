@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from skaae._prior_match import PriorMatch
 from skaae._tensors import as_array
 from skaae.plotting._arguments import check_components, check_offers, check_size, prior_draws
 from skaae.plotting._axes import panels_for
@@ -62,7 +63,14 @@ class PriorMatchDisplay:
     (3,)
     """
 
-    def __init__(self, *, codes, prior_codes, components, match=None) -> None:
+    def __init__(
+        self,
+        *,
+        codes: np.ndarray,
+        prior_codes: np.ndarray,
+        components: tuple[int, ...],
+        match: PriorMatch | None = None,
+    ) -> None:
         self.codes = codes
         self.prior_codes = prior_codes
         self.components = components
@@ -232,7 +240,8 @@ def _view(codes: np.ndarray, prior_codes: np.ndarray) -> np.ndarray | None:
     whitening = vectors[:, kept] / np.sqrt(values[kept])
     _, directions = np.linalg.eigh(whitening.T @ np.cov(codes.T) @ whitening)
     view = whitening @ directions[:, [0, -1]]
-    return view / np.linalg.norm(view, axis=0)
+    unit: np.ndarray = view / np.linalg.norm(view, axis=0)
+    return unit
 
 
 def _farthest_margins(codes: np.ndarray, draws: np.ndarray) -> tuple[int, ...]:

@@ -55,7 +55,13 @@ class ReconstructionDisplay:
     """
 
     def __init__(
-        self, *, rows, reconstructions, mean_error=None, n_samples=None, image_shape=None
+        self,
+        *,
+        rows: np.ndarray,
+        reconstructions: np.ndarray,
+        mean_error: float | None = None,
+        n_samples: int | None = None,
+        image_shape: tuple[int, ...] | None = None,
     ) -> None:
         self.rows = rows
         self.reconstructions = reconstructions
@@ -173,4 +179,5 @@ def _short(error: float) -> str:
 def _squared_errors(rows: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each row."""
     difference = np.asarray(rows, dtype=np.float64) - reconstructions
-    return np.square(difference).mean(axis=1)
+    errors: np.ndarray = np.square(difference).mean(axis=1)
+    return errors

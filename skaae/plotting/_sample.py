@@ -43,7 +43,14 @@ class SampleDisplay:
     (10, 64)
     """
 
-    def __init__(self, *, samples, n_columns, y=None, image_shape=None) -> None:
+    def __init__(
+        self,
+        *,
+        samples: np.ndarray,
+        n_columns: int,
+        y: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
         self.samples = samples
         self.n_columns = n_columns
         self.y = y

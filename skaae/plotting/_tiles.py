@@ -54,7 +54,9 @@ def draw_tiles(
     return artist
 
 
-def _images(ax, rows, image_shape, cmap, vmin, vmax):
+def _images(
+    ax: Any, rows: np.ndarray, image_shape: tuple[int, ...], cmap: Any, vmin: Any, vmax: Any
+) -> Any:
     n_rows, n_columns = rows.shape[:2]
     height, width = image_shape[:2]
     images = rows.reshape(n_rows, n_columns, *image_shape).astype(np.float64)
@@ -80,7 +82,7 @@ def _images(ax, rows, image_shape, cmap, vmin, vmax):
     )
 
 
-def _profiles(ax, rows, vmin, vmax):
+def _profiles(ax: Any, rows: np.ndarray, vmin: Any, vmax: Any) -> Any:
     from matplotlib.collections import LineCollection
 
     n_rows, n_columns, n_features = rows.shape

@@ -41,14 +41,16 @@ def as_prior(value: Any) -> Prior:
     if isinstance(value, str):
         return PRIORS[value]()
     if isinstance(value, Prior):
-        return clone(value)
+        copied: Prior = clone(value)
+        return copied
     if isinstance(value, torch.distributions.Distribution):
         return TorchPrior(value)
     if hasattr(value, "rvs"):
         return ScipyPrior(value)
     if hasattr(value, "sample") and not hasattr(value, "__array__"):
         return UserPrior(value)
-    return clone(EmpiricalPrior(value))
+    of_codes: Prior = clone(EmpiricalPrior(value))
+    return of_codes
 
 
 __all__ = [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
+from skaae._compat import available_if
 from skaae._device import ScopedRandomness
 from skaae.priors._base import Prior
 
@@ -31,7 +32,8 @@ def _numpy_seed(generator: torch.Generator) -> int:
 
 
 def _has_log_density(prior: Any) -> bool:
-    return prior._density_name() is not None
+    name: str | None = prior._density_name()
+    return name is not None
 
 
 class EmpiricalPrior(Prior):
@@ -54,7 +56,7 @@ class EmpiricalPrior(Prior):
             [1., 2.]])
     """
 
-    def __init__(self, codes) -> None:
+    def __init__(self, codes: Any) -> None:
         self.codes = codes
 
     def check(self, n_components: int) -> None:
@@ -68,7 +70,7 @@ class EmpiricalPrior(Prior):
         if not np.isfinite(codes).all():
             raise ValueError("Array prior: expected finite codes, got NaN or infinity.")
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         codes = torch.as_tensor(np.asarray(self.codes, dtype=np.float32), device=generator.device)
         rows = torch.randint(len(codes), (n_samples,), generator=generator, device=generator.device)
         return codes[rows]
@@ -97,13 +99,14 @@ class TorchPrior(Prior):
     torch.Size([4, 3])
     """
 
-    def __init__(self, distribution) -> None:
+    def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
 
     def _is_univariate(self) -> bool:
-        return self.distribution.batch_shape + self.distribution.event_shape == torch.Size([])
+        shape: torch.Size = self.distribution.batch_shape + self.distribution.event_shape
+        return shape == torch.Size([])
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         shape = (n_samples, n_components) if self._is_univariate() else (n_samples,)
         with ScopedRandomness(_cpu_generator(generator)):
             drawn = self.distribution.sample(shape).cpu()
@@ -134,7 +137,8 @@ class TorchPrior(Prior):
         """Return log p(z) of each row, shape (n_samples,)."""
         values = codes if codes.device.type == "cpu" else codes.cpu()
         log_density = self.distribution.log_prob(values)
-        return log_density.reshape(len(codes), -1).sum(dim=1).to(codes)
+        summed: Tensor = log_density.reshape(len(codes), -1).sum(dim=1).to(codes)
+        return summed
 
 
 def _cpu_generator(generator: torch.Generator) -> torch.Generator:
@@ -148,13 +152,13 @@ class _NumericLogDensity(torch.autograd.Function):
     """log p(z) of a NumPy function, with central differences for its gradient."""
 
     @staticmethod
-    def forward(ctx, codes: Tensor, log_density) -> Tensor:
+    def forward(ctx: Any, codes: Tensor, log_density: Callable[[np.ndarray], np.ndarray]) -> Tensor:
         z = codes.detach().cpu().numpy().astype(np.float64)
         ctx.z, ctx.log_density, ctx.like = z, log_density, codes
         return torch.as_tensor(np.asarray(log_density(z))).to(codes)
 
     @staticmethod
-    def backward(ctx, grad_output: Tensor):
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
         z, step = ctx.z, np.cbrt(np.finfo(np.float64).eps)
         slopes = np.empty_like(z)
         for j in range(z.shape[1]):
@@ -190,10 +194,10 @@ class ScipyPrior(Prior):
     torch.Size([4, 3])
     """
 
-    def __init__(self, distribution) -> None:
+    def __init__(self, distribution: Any) -> None:
         self.distribution = distribution
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         random_state = np.random.default_rng(_numpy_seed(generator))
         drawn = np.asarray(self.distribution.rvs(size=n_samples, random_state=random_state))
         if drawn.size == n_samples:  # univariate: one draw for each component
@@ -222,9 +226,12 @@ class ScipyPrior(Prior):
 
         def log_density(z: np.ndarray) -> np.ndarray:
             # SciPy drops the rows' axis of a single row.
-            return np.asarray(self.distribution.logpdf(z)).reshape(len(z), -1).sum(axis=1)
+            values: np.ndarray = np.asarray(self.distribution.logpdf(z))
+            summed: np.ndarray = values.reshape(len(z), -1).sum(axis=1)
+            return summed
 
-        return _NumericLogDensity.apply(codes, log_density)
+        apply: Callable[..., Tensor] = _NumericLogDensity.apply
+        return apply(codes, log_density)
 
 
 class UserPrior(Prior):
@@ -256,21 +263,21 @@ class UserPrior(Prior):
     torch.Size([4, 2])
     """
 
-    def __init__(self, source) -> None:
+    def __init__(self, source: Any) -> None:
         self.source = source
 
     def __sklearn_clone__(self) -> UserPrior:
         # scikit-learn would clone a density estimator without its fit.
         return type(self)(copy.deepcopy(self.source))
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         source = self.source
         names = list(inspect.signature(source.sample).parameters)
         if "random_state" not in names and hasattr(source, "random_state"):
             # scikit-learn's mixtures draw from their own random_state, by default the global one.
             source = copy.copy(source)
             source.random_state = _numpy_seed(generator)
-        offered = {
+        offered: dict[str, Callable[[], Any]] = {
             "n_components": lambda: n_components,
             "generator": lambda: generator,
             "random_state": lambda: _numpy_seed(generator),
@@ -293,4 +300,5 @@ class UserPrior(Prior):
     @available_if(_has_log_density)
     def log_density(self, codes: Tensor) -> Tensor:
         """Return log p(z) of each row, shape (n_samples,)."""
-        return self.source.log_density(codes)
+        log_densities: Tensor = self.source.log_density(codes)
+        return log_densities

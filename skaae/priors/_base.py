@@ -106,7 +106,8 @@ class Prior(BaseEstimator, ABC):
         codes : ndarray of shape (n_quantiles, n_components)
         """
         draws = self.sample(_N_QUANTILE_DRAWS, n_components, generator=new_generator(0))
-        return np.quantile(draws.double().numpy(), probabilities, axis=0)
+        codes: np.ndarray = np.quantile(draws.double().numpy(), probabilities, axis=0)
+        return codes
 
     def project(self, codes: Tensor) -> Tensor:
         """Map what an encoder answers onto the support of the prior (the identity)."""
@@ -128,7 +129,14 @@ class PriorWithClasses(Prior):
         n_classes = self.n_classes(n_components)
         return np.full(n_classes, 1.0 / n_classes)
 
-    def sample(self, n_samples, n_components, *, y=None, generator=None):
+    def sample(
+        self,
+        n_samples: int,
+        n_components: int,
+        *,
+        y: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         generator = generator or new_generator()
         if y is None:
             return self._sample(n_samples, n_components, generator)
@@ -147,7 +155,7 @@ class PriorWithClasses(Prior):
             )
         return torch.as_tensor(classes.astype(np.int64))
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         y = torch.full((n_samples,), -1, device=generator.device)
         return self._sample_given(y, n_components, generator)
 

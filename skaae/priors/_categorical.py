@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,9 +40,9 @@ class Categorical(PriorWithClasses):
     """
 
     on_simplex = True
-    _parameter_constraints: ClassVar[dict] = {"probabilities": ["array-like", None]}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"probabilities": ["array-like", None]}
 
-    def __init__(self, probabilities=None) -> None:
+    def __init__(self, probabilities: Any = None) -> None:
         self.probabilities = probabilities
 
     def check(self, n_components: int) -> None:
@@ -80,7 +80,7 @@ class Categorical(PriorWithClasses):
             return torch.full((n_components,), 1.0 / n_components)
         return torch.as_tensor(np.asarray(self.probabilities, dtype=np.float32))
 
-    def _sample_given(self, y, n_components, generator):
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         weights = self.category_probabilities(n_components).to(generator.device)
         drawn = torch.multinomial(weights, len(y), replacement=True, generator=generator)
         return torch.nn.functional.one_hot(torch.where(y < 0, drawn, y), n_components).float()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class GaussianMixture(PriorWithClasses):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "radius": [Interval(Real, 0, None, closed="left")],
         "radial_scale": [Interval(Real, 0, None, closed="neither")],
@@ -80,9 +80,9 @@ class GaussianMixture(PriorWithClasses):
         radius: float = 4.0,
         radial_scale: float = 1.0,
         tangential_scale: float = 0.5,
-        means=None,
-        covariances=None,
-        weights=None,
+        means: Any = None,
+        covariances: Any = None,
+        weights: Any = None,
     ) -> None:
         self.n_components = n_components
         self.radius = radius
@@ -131,7 +131,8 @@ class GaussianMixture(PriorWithClasses):
             for harmonic, wave in zip(range(n_dimensions), [np.cos, np.sin] * n_dimensions)
         ]
         directions = np.stack(waves, axis=1)
-        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        unit: np.ndarray = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        return unit
 
     def _arrays(self, n_dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return means, lower Cholesky factors of the covariances, and weights."""
@@ -180,7 +181,7 @@ class GaussianMixture(PriorWithClasses):
         """Return the weights of the modes, shape (n_classes,)."""
         return self._arrays(n_components)[2]
 
-    def _sample_given(self, y, n_components, generator):
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         device = generator.device
         means, factors, weights = (
             torch.as_tensor(array, dtype=torch.float32, device=device)

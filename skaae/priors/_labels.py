@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.metaestimators import available_if
 from torch import Tensor
 
+from skaae._compat import available_if
 from skaae.priors._base import Prior, PriorWithClasses
 
 
@@ -33,7 +33,7 @@ class ClassPrior(PriorWithClasses):
             [0., 1., 0.]])
     """
 
-    def __init__(self, prior, shares) -> None:
+    def __init__(self, prior: Prior, shares: Any) -> None:
         self.prior = prior
         self.shares = shares
 
@@ -62,7 +62,7 @@ class ClassPrior(PriorWithClasses):
     def project(self, codes: Tensor) -> Tensor:
         return self.prior.project(codes)
 
-    def _sample_given(self, y, n_components, generator):
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         return self.prior.sample(
             len(y), n_components, y=_drawn(y, self.shares, generator), generator=generator
         )
@@ -91,7 +91,7 @@ class HeadPrior(PriorWithClasses):
     torch.Size([3, 2])
     """
 
-    def __init__(self, prior, heads, shares) -> None:
+    def __init__(self, prior: Prior, heads: Any, shares: Any) -> None:
         self.prior = prior
         self.heads = heads
         self.shares = shares
@@ -113,7 +113,7 @@ class HeadPrior(PriorWithClasses):
     def class_weights(self, n_components: int) -> np.ndarray:
         return np.asarray(self.shares, dtype=np.float64)
 
-    def _sample_given(self, y, n_components, generator):
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         heads = torch.as_tensor(np.asarray(self.heads), dtype=torch.float32).to(generator.device)
         codes = self.prior.sample(len(y), n_components, generator=generator)
         return codes + heads[_drawn(y, self.shares, generator)]

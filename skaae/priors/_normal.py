@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from scipy.special import ndtri
 from torch import Tensor
 
@@ -41,12 +42,14 @@ class Normal(Prior):
     torch.Size([3, 2])
     """
 
-    _parameter_constraints: ClassVar[dict] = {"scale": [Interval(Real, 0, None, closed="neither")]}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "scale": [Interval(Real, 0, None, closed="neither")]
+    }
 
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = scale
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         return self.scale * normal_draws(n_samples, n_components, generator=generator)
 
     def log_density(self, codes: Tensor) -> Tensor:
@@ -55,10 +58,10 @@ class Normal(Prior):
         normaliser = n_components * (math.log(self.scale) + 0.5 * math.log(2.0 * math.pi))
         return -0.5 * (codes / self.scale).square().sum(dim=1) - normaliser
 
-    def quantiles(self, probabilities, n_components):
+    def quantiles(self, probabilities: Any, n_components: int) -> np.ndarray:
         quantiles = self.scale * ndtri(np.asarray(probabilities, dtype=np.float64))
         return np.repeat(quantiles[:, None], n_components, axis=1)
 
-    def gaussian_parameters(self, n_components):
+    def gaussian_parameters(self, n_components: int) -> tuple[float, float] | None:
         """Return 0 and `scale`."""
         return 0.0, self.scale

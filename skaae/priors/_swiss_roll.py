@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from skaae._compat import Interval
 from skaae._device import normal_draws, uniform_draws
@@ -52,7 +53,7 @@ class SwissRoll(PriorWithClasses):
     torch.Size([5, 2])
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "radius": [Interval(Real, 0, None, closed="neither")],
         "noise": [Interval(Real, 0, None, closed="left")],
         "n_stretches": [Interval(Integral, 1, None, closed="left")],
@@ -75,7 +76,7 @@ class SwissRoll(PriorWithClasses):
         """Return the number of stretches."""
         return self.n_stretches
 
-    def _sample_given(self, y, n_components, generator):
+    def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         n_samples = len(y)
         first, last = 1.5 * math.pi, 4.5 * math.pi
         unit = uniform_draws(n_samples, generator=generator)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from skaae._compat import Interval
 from skaae._device import uniform_draws
@@ -44,7 +46,7 @@ class Uniform(Prior):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "low": [Interval(Real, None, None, closed="neither")],
         "high": [Interval(Real, None, None, closed="neither")],
     }
@@ -61,11 +63,11 @@ class Uniform(Prior):
                 f"Uniform prior: expected low < high, got low={self.low}, high={self.high}."
             )
 
-    def quantiles(self, probabilities, n_components):
+    def quantiles(self, probabilities: Any, n_components: int) -> np.ndarray:
         shares = np.asarray(probabilities, dtype=np.float64)
         quantiles = self.low + (self.high - self.low) * shares
         return np.repeat(quantiles[:, None], n_components, axis=1)
 
-    def _sample(self, n_samples, n_components, generator):
+    def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         unit = uniform_draws(n_samples, n_components, generator=generator)
         return self.low + (self.high - self.low) * unit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -98,7 +100,9 @@ class Adam(torch.optim.AdamW):
             self._move([p for p in group["params"] if p in gradients], group, gradients)
 
     @torch.no_grad()
-    def _move(self, parameters: list[Tensor], group: dict, gradients: dict[Tensor, Tensor]) -> None:
+    def _move(
+        self, parameters: list[Tensor], group: dict[str, Any], gradients: dict[Tensor, Tensor]
+    ) -> None:
         if not parameters:
             return
         for parameter in parameters:

@@ -89,12 +89,14 @@ class BaseStep(ABC):
         for optimizer in self.optimizers:
             optimizer.state.clear()
 
-    def _autocast(self, device_type: str) -> AbstractContextManager:
+    def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
         if self.autocast_dtype is None:
             return nullcontext()
         return torch.autocast(device_type, self.autocast_dtype)
 
-    def _judging(self, divergence: Any, discriminator: nn.Module | None) -> AbstractContextManager:
+    def _judging(
+        self, divergence: Any, discriminator: nn.Module | None
+    ) -> AbstractContextManager[Any]:
         """Return the precision to ask a discriminator in."""
         low = self.autocast_dtype is not None and divergence.bears_bfloat16
         if not low or discriminator is None:
@@ -105,5 +107,5 @@ class BaseStep(ABC):
             return nullcontext()
         return self._autocast(parameters[0].device.type)
 
-    def _randomness(self) -> AbstractContextManager:
+    def _randomness(self) -> AbstractContextManager[Any]:
         return ScopedRandomness(self.generator) if self.scoped_randomness else nullcontext()

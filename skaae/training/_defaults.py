@@ -97,7 +97,7 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
 def resolve_input_noise(input_noise: float | str, reference: Reference) -> float:
     """Return the noise; ``"auto"`` is less where principal components leave little."""
     if input_noise == "auto":
-        return min(_NOISE, _NOISE_OF_THE_REST * reference.unexplained**0.5)
+        return min(_NOISE, _NOISE_OF_THE_REST * float(reference.unexplained**0.5))
     return float(input_noise)
 
 

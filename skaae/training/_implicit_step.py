@@ -93,4 +93,5 @@ class ImplicitStep(BaseStep):
         latent = self.model.latent
         codes = drawn_in_parts(lambda n: latent.sample_prior(n, self.generator), n_samples)
         with self._autocast(codes.device.type):
-            return self.model(codes)
+            rows: Tensor = self.model(codes)
+        return rows

@@ -14,6 +14,7 @@ from skaae._latent import Latent
 from skaae._model import AutoencoderModel
 from skaae.distributed import drawn_in_parts
 from skaae.losses import ReconstructionLoss
+from skaae.posteriors import PosteriorSample
 from skaae.training._adam import Adam
 from skaae.training._base_step import BaseStep
 from skaae.training._batches import Batch
@@ -193,7 +194,9 @@ class TrainingStep(BaseStep):
 
         return x + self._noise * drawn_in_parts(draw, len(x))
 
-    def _label_columns(self, samples: list, y: Tensor | None) -> list[Tensor | None]:
+    def _label_columns(
+        self, samples: list[PosteriorSample], y: Tensor | None
+    ) -> list[Tensor | None]:
         """Return, for each latent, the label columns that its divergence sees beside it.
 
         Known labels have a column more, for rows that have none.
@@ -215,7 +218,7 @@ class TrainingStep(BaseStep):
         return _beside(codes, columns)
 
     def _discriminator_updates(
-        self, samples: list, columns: list, y: Tensor | None
+        self, samples: list[PosteriorSample], columns: list[Tensor | None], y: Tensor | None
     ) -> dict[str, Tensor]:
         losses = {}
         for latent, sample, labels in zip(self.model.latents, samples, columns):
@@ -235,7 +238,9 @@ class TrainingStep(BaseStep):
                     losses[_named("discriminator", latent)] = loss
         return losses
 
-    def _regularization(self, samples: list, columns: list, y: Tensor | None) -> list[Tensor]:
+    def _regularization(
+        self, samples: list[PosteriorSample], columns: list[Tensor | None], y: Tensor | None
+    ) -> list[Tensor]:
         values = []
         for latent, sample, labels in zip(self.model.latents, samples, columns):
             adversarial = latent.is_adversarial

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class View:
     samples: list[PosteriorSample]
     y: Tensor | None
     generator: torch.Generator
-    autocast: Callable[[str], AbstractContextManager]
+    autocast: Callable[[str], AbstractContextManager[Any]]
     n_pairs: int = 0
 
     @property

@@ -52,6 +52,7 @@ for (name, reducer), ax in zip(reducers.items(), axes):
         line += f", distance from the prior {match.ratio:.2f}"
     print(line)
     ax.scatter(*codes.T, c=y_test, cmap="tab10", s=8)
-    ax.set(title=f"{name}\n10-NN accuracy {told:.3f}", aspect="equal", xticks=[], yticks=[])
+    ax.set(title=f"{name}\n10-NN accuracy {told:.3f}", xticks=[], yticks=[])
+    ax.set_aspect("equal", adjustable="datalim")
 plt.show()
 assert accuracies == sorted(accuracies)

@@ -11,9 +11,9 @@ what only one of the two can do, draw new rows. Most of a minute on one core.
 # The same place, the same calls
 # ------------------------------
 # Columns may be in any units; nothing has to be scaled first. Codes that fill a normal have their
-# classes beside and around each other, so put a classifier behind them that need not be linear: a
-# linear one reads PCA's codes better from eight components on. Fits are less than half as long here
-# as by default.
+# classes beside and around each other, so put a classifier behind them that need not be linear.
+# Fits are less than half as long here as by default. With the default a linear classifier reads
+# PCA's codes better from eight components on.
 
 from functools import partial
 

@@ -154,10 +154,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     References
     ----------
     A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
-    S. Damrich, N. Boehm, F. Hamprecht, D. Kobak, *From t-SNE to UMAP with Contrastive Learning*,
-    2023.
-    P. Ghosh, M. Sajjadi, A. Vergari, M. Black, B. Schoelkopf, *From Variational to Deterministic
-    Autoencoders*, 2020.
+    S. Damrich et al., *From t-SNE to UMAP with Contrastive Learning*, 2023.
+    P. Ghosh et al., *From Variational to Deterministic Autoencoders*, 2020.
 
     Examples
     --------
@@ -273,11 +271,15 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
             In any units; at least two rows. Large files are read while they train: memory maps, and
             what has a shape, a dtype and slices of rows, as in HDF5 and Zarr.
         y : Ignored
-            Present because a Pipeline passes it to every step.
 
         Returns
         -------
         self : AdversarialAutoencoder
+
+        Raises
+        ------
+        ValueError
+            As the class says; a fitted estimator then stays as it was.
         """
         self._fit(X, y)
         return self
@@ -288,8 +290,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         The first call settles the scaling of the columns, so let its rows be typical, and builds
         the model; what that is built from is not looked at again. ``learning_rate``,
         ``input_noise``, ``divergence_weight``, ``weight_decay`` and ``batch_size`` may be set
-        between calls: for codes that meet the prior closely, lower the first two towards the end.
-        Where ``prior_match_`` is of interest, see :func:`skaae.metrics.prior_match`.
+        between calls; for codes that meet the prior closely, lower the first two towards the end.
+        :func:`skaae.metrics.prior_match` tells how closely.
 
         Parameters
         ----------
@@ -299,10 +301,14 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Returns
         -------
         self : AdversarialAutoencoder
+
+        Raises
+        ------
+        ValueError
+            As for ``fit``, or if rows have other columns than before.
         """
         self._partial_fit(X)
-        # It told of a model that has moved on.
-        self.__dict__.pop("_aggregated_posterior", None)
+        self.__dict__.pop("_aggregated_posterior", None)  # of a model that has moved on
         return self
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -317,6 +323,11 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         -------
         X_original : ndarray of shape (n_samples, n_features)
             In the data's units; float32 if the codes are, else float64; a tensor if they are.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Before ``fit``; or if codes have another width, or hold NaN or infinity.
         """
         return self._codec.decode(self._validated_codes(X))
 
@@ -379,6 +390,11 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As for ``transform``.
         """
         codec = self._codec
         return -float(codec.row_losses(self._validated(X, reset=False)).mean())

@@ -237,6 +237,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         Returns
         -------
         self : AdversarialAutoencoderClassifier
+
+        Raises
+        ------
+        ValueError
+            As the class says; a fitted estimator then stays as it was.
         """
         self._fit(X, y)
         return self
@@ -252,6 +257,13 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         -------
         y : ndarray of shape (n_samples,)
             A tensor if `X` is and classes are numbers.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         check_is_fitted(self)
         classes: np.ndarray = entries_at(self.classes_, self.predict_proba(X).argmax(axis=1))
@@ -270,6 +282,13 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         y, predicted, weights = map(as_array, (y, self.predict(X), sample_weight))
         return float(accuracy_score(y, predicted, sample_weight=weights))

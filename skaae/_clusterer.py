@@ -230,6 +230,11 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         Returns
         -------
         self : AdversarialAutoencoderClusterer
+
+        Raises
+        ------
+        ValueError
+            As the class says; a fitted estimator then stays as it was.
         """
         self._fit(X, y)
         return self
@@ -262,6 +267,13 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         -------
         labels : ndarray of shape (n_samples,)
             From 0 to n_clusters - 1; a tensor if `X` is.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         clusters: np.ndarray = self.predict_proba(X).argmax(axis=1)
         return clusters

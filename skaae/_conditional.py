@@ -213,6 +213,11 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         Returns
         -------
         self : ConditionalAdversarialAutoencoder
+
+        Raises
+        ------
+        ValueError
+            As the class says; a fitted estimator then stays as it was.
         """
         self._fit(X, y)
         return self
@@ -240,6 +245,14 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         -------
         X_original : ndarray of shape (n_samples, n_features)
             In the data's units; float32 if the codes are, else float64; a tensor if they are.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If codes have another width, or hold NaN or infinity, or the decoder needs `y` and got
+            none or others than the classes.
         """
         codes = self._validated_codes(X)
         return self._codec.decode(codes, self._given_columns(y, len(codes)))
@@ -294,6 +307,14 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity;
+            or if the decoder needs `y` and got none or others than the classes.
         """
         codec = self._codec
         X = self._validated(X, reset=False)

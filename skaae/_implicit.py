@@ -210,6 +210,11 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         Returns
         -------
         self : ImplicitGenerativeModel
+
+        Raises
+        ------
+        ValueError
+            As the class says; a fitted estimator then stays as it was.
         """
         with unchanged_on_error(self), gradients():
             self._validate_params()
@@ -358,6 +363,13 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         check_is_fitted(self)
         X = thinned_rows(checked_rows(self, X, reset=False), _MAX_SCORED_ROWS)

@@ -48,6 +48,13 @@ class EncodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitte
         codes : ndarray of shape (n_samples, n_components)
             In the prior's units; float32 if `X` is, else float64. A tensor gives a tensor, on its
             device and without gradients, unless ``set_output`` asks for frames.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         codec = self._codec
         if isinstance(X, Tensor) and answers_frames(self):

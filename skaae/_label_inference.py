@@ -122,6 +122,13 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         -------
         probabilities : ndarray of shape (n_samples, n_labels)
             A tensor if `X` is.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If rows have another number of columns than those of the fit, or hold NaN or infinity.
         """
         codec = self._codec
         return codec.label_probabilities(self._validated(X, reset=False))
@@ -141,6 +148,14 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         -------
         X_original : ndarray of shape (n_samples, n_features)
             In the data's units; float32 if the codes are, else float64; a tensor if they are.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If codes have another width, or hold NaN or infinity, or the decoder needs `y` and got
+            none or others than the labels.
         """
         codes = self._validated_codes(X)
         if self.model_.role.has_heads:

@@ -72,6 +72,10 @@ def load(
     InconsistentVersionWarning
         If another version of skaae, or another minor version of scikit-learn, wrote it.
 
+    References
+    ----------
+    Hugging Face, *Safetensors*, https://github.com/huggingface/safetensors.
+
     Examples
     --------
     >>> import tempfile

@@ -48,6 +48,17 @@ class PriorMatch:
         Size of each sample.
     held_out : bool or None
         Whether the rows took no part in training; None where that is not known.
+
+    References
+    ----------
+    N. Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures*, 2015.
+
+    Examples
+    --------
+    >>> from skaae.metrics import PriorMatch
+    >>> match = PriorMatch(distance=0.3, reference=0.1, spread=0.9, n_samples=500, held_out=True)
+    >>> round(match.ratio, 3), match.collapsed
+    (3.0, False)
     """
 
     distance: float

@@ -204,6 +204,10 @@ def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iter
         From ``fit``: a checkpoint that is torn, or of another version or fit, is not used, and the
         one before it is; one that could not be written (a full disk) leaves the one before.
 
+    References
+    ----------
+    J. Young, *A First Order Approximation to the Optimum Checkpoint Interval*, 1974.
+
     Examples
     --------
     >>> import tempfile

@@ -81,6 +81,10 @@ def push_to_hub(
     NotFittedError, TypeError, ValueError
         As in ``save``; nothing is sent then.
 
+    References
+    ----------
+    M. Mitchell et al., *Model Cards for Model Reporting*, 2019.
+
     Examples
     --------
     >>> from skaae.hub import push_to_hub
@@ -135,6 +139,10 @@ def from_pretrained(
         If the repository has to be fetched and huggingface_hub is not installed.
     ValueError
         As in :func:`skaae.load`.
+
+    References
+    ----------
+    Hugging Face, *Safetensors*, https://github.com/huggingface/safetensors.
 
     Examples
     --------

@@ -13,7 +13,26 @@ from torch.nn import functional
 
 
 class ReconstructionLoss(BaseEstimator, ABC):
-    """-log p(x|z) per row, summed over features, and the mean of p(x|z)."""
+    """-log p(x|z) per row, summed over features, and the mean of p(x|z).
+
+    References
+    ----------
+    D. Kingma, M. Welling, *Auto-Encoding Variational Bayes*, 2014, appendix C.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.losses import ReconstructionLoss
+    >>> class AbsoluteError(ReconstructionLoss):
+    ...     def __call__(self, outputs, x):
+    ...         return (outputs - x).abs().sum(dim=1)
+    ...     def mean(self, outputs):
+    ...         return outputs
+    ...     def link(self, x):
+    ...         return x
+    >>> AbsoluteError()(torch.zeros(1, 2), torch.tensor([[1.0, 3.0]]))
+    tensor([4.])
+    """
 
     #: Columns are brought to comparable units before the networks see them.
     scales_columns: ClassVar[bool] = True
@@ -43,6 +62,10 @@ class SquaredError(ReconstructionLoss):
     .. math:: -\log p(x|z) = \tfrac{1}{2} \sum_j (x_j - o_j(z))^2
 
     Columns are scaled first (each by its own spread), so every column counts.
+
+    References
+    ----------
+    D. Kingma, M. Welling, *Auto-Encoding Variational Bayes*, 2014, appendix C.
 
     Examples
     --------
@@ -75,6 +98,10 @@ class Bernoulli(ReconstructionLoss):
     ------
     ValueError
         At ``fit``, if a value lies outside [0, 1].
+
+    References
+    ----------
+    D. Kingma, M. Welling, *Auto-Encoding Variational Bayes*, 2014, appendix C.
 
     Examples
     --------

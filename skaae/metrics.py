@@ -50,6 +50,10 @@ def reconstruction_error(estimator: Any, X: Any) -> float:
     error : float
         In squared units of the data.
 
+    References
+    ----------
+    K. Pearson, *On Lines and Planes of Closest Fit to Systems of Points in Space*, 1901.
+
     Examples
     --------
     >>> import numpy as np
@@ -125,6 +129,11 @@ def two_sample_accuracy(X: Any, Y: Any, *, cv: int = 5, random_state: Any = None
     -------
     accuracy : float
 
+    Raises
+    ------
+    ValueError
+        If the samples are not of one shape.
+
     References
     ----------
     D. Lopez-Paz, M. Oquab, *Revisiting Classifier Two-Sample Tests*, 2017.
@@ -165,6 +174,10 @@ def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = No
     match : PriorMatch
         Its ``ratio`` is about 1 where codes and prior cannot be told apart.
 
+    References
+    ----------
+    N. Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures*, 2015.
+
     Examples
     --------
     >>> import numpy as np
@@ -200,6 +213,11 @@ def parzen_log_likelihood(samples: Any, X: Any, *, bandwidth: float) -> float:
     log_likelihood : float
         In nats a row.
 
+    Raises
+    ------
+    ValueError
+        If rows and samples differ in their columns, or the bandwidth is not positive.
+
     References
     ----------
     O. Breuleux, Y. Bengio, P. Vincent, *Quickly Generating Representative Samples from an
@@ -232,6 +250,11 @@ def parzen_bandwidth(samples: Any, X: Any) -> float:
     -------
     bandwidth : float
         In units of the data.
+
+    References
+    ----------
+    O. Breuleux, Y. Bengio, P. Vincent, *Quickly Generating Representative Samples from an
+    RBM-Derived Process*, 2011.
 
     Examples
     --------
@@ -284,13 +307,20 @@ def cluster_error(
         Classes.
     probabilities : array-like of shape (n_samples, n_clusters)
         As ``predict_proba`` of the clusterer answers them.
-    y_reference, probabilities_reference : array-like, default=None
-        The same of the reference rows; None takes the rows themselves.
+    y_reference : array-like of shape (n_references,), default=None
+        Classes of the reference rows; None takes the rows themselves.
+    probabilities_reference : array-like of shape (n_references, n_clusters), default=None
+        Theirs; given where `y_reference` is.
 
     Returns
     -------
     error : float
         Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If one of `y_reference` and `probabilities_reference` is given without the other.
 
     References
     ----------

@@ -36,6 +36,17 @@ class PosteriorSample:
         Parameters of q(z|x) where it is Gaussian.
     logits : Tensor of shape (n_samples, n_components) or None
         Log odds, up to a constant, of codes that are probabilities.
+
+    References
+    ----------
+    D. Kingma, M. Welling, *Auto-Encoding Variational Bayes*, 2014.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.posteriors import PosteriorSample
+    >>> PosteriorSample(torch.zeros(4, 2)).first(3).codes.shape
+    torch.Size([3, 2])
     """
 
     codes: Tensor
@@ -87,6 +98,22 @@ class Posterior(BaseEstimator, ABC):
     It says how many outputs (and further noise inputs) the encoder needs, and turns outputs into
     codes. Further networks that it needs are built by ``build`` and handed back to ``sample`` and
     ``mean``.
+
+    References
+    ----------
+    D. Kingma, M. Welling, *Auto-Encoding Variational Bayes*, 2014.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.posteriors import Posterior, PosteriorSample
+    >>> class Clipped(Posterior):
+    ...     def sample(self, outputs, networks, generator):
+    ...         return PosteriorSample(self.mean(outputs, networks))
+    ...     def mean(self, outputs, networks):
+    ...         return outputs.clamp(-3.0, 3.0)
+    >>> Clipped().mean(torch.tensor([[5.0]]), None)
+    tensor([[3.]])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}

@@ -22,6 +22,24 @@ class Divergence(BaseEstimator, ABC):
 
     Codes and prior codes come in units in which the prior has mean 0 and standard deviation 1,
     so bandwidths and penalties mean the same for every prior.
+
+    References
+    ----------
+    I. Tolstikhin, O. Bousquet, S. Gelly, B. Schoelkopf, *Wasserstein Auto-Encoders*, 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import Divergence
+    >>> from skaae.posteriors import PosteriorSample
+    >>> class Means(Divergence):
+    ...     def encoder_loss(self, sample, prior_codes, *, prior, discriminator, generator):
+    ...         return (sample.codes.mean(dim=0) - prior_codes.mean(dim=0)).square().sum()
+    >>> codes, prior_codes = torch.ones(4, 2), torch.zeros(4, 2)
+    >>> Means().encoder_loss(
+    ...     PosteriorSample(codes), prior_codes, prior=None, discriminator=None, generator=None
+    ... )
+    tensor(2.)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -95,6 +113,19 @@ class AdversarialDivergence(Divergence):
         Of the discriminator's optimiser.
     n_discriminator_steps : int, default=1
         Discriminator updates before each update of the autoencoder.
+
+    References
+    ----------
+    I. Goodfellow et al., *Generative Adversarial Nets*, 2014.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import AdversarialDivergence, JensenShannon
+    >>> isinstance(JensenShannon(), AdversarialDivergence)
+    True
+    >>> JensenShannon((8,)).build_discriminator(2)(torch.zeros(4, 2)).shape
+    torch.Size([4, 1])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -24,10 +24,27 @@ class FDivergence(AdversarialDivergence):
     that depends on the codes. A subclass gives :math:`T`, which maps the discriminator's output
     into the domain of the convex conjugate :math:`f^*`, and :math:`f^*(T(v))`.
 
+    Parameters
+    ----------
+    hidden_layer_sizes, learning_rate, n_discriminator_steps
+        As in :class:`AdversarialDivergence`.
+
     References
     ----------
     S. Nowozin, B. Cseke, R. Tomioka, *f-GAN: Training Generative Neural Samplers using
     Variational Divergence Minimization*, 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.divergences import FDivergence
+    >>> class SquaredHellinger(FDivergence):
+    ...     def activation(self, v):
+    ...         return 1.0 - torch.exp(-v)
+    ...     def conjugate(self, v):
+    ...         return torch.exp(v) - 1.0
+    >>> SquaredHellinger().conjugate(torch.zeros(1))
+    tensor([0.])
     """
 
     bears_bfloat16 = True
@@ -129,8 +146,12 @@ class KullbackLeibler(FDivergence):
 
     .. math:: f(r) = r \log r, \qquad T(v) = 1 + v, \qquad f^*(t) = e^{t - 1}
 
-    It punishes codes where the prior has none. Parameters are those of
-    :class:`JensenShannon`.
+    It punishes codes where the prior has none.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, learning_rate, n_discriminator_steps
+        As in :class:`AdversarialDivergence`.
 
     Raises
     ------
@@ -165,8 +186,12 @@ class ReverseKullbackLeibler(FDivergence):
 
     .. math:: f(r) = -\log r, \qquad T(v) = -e^{-v}, \qquad f^*(t) = -1 - \log(-t)
 
-    It punishes parts of the prior that no code reaches. Parameters are those of
-    :class:`JensenShannon`.
+    It punishes parts of the prior that no code reaches.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, learning_rate, n_discriminator_steps
+        As in :class:`AdversarialDivergence`.
 
     Raises
     ------
@@ -201,7 +226,10 @@ class Pearson(FDivergence):
 
     .. math:: f(r) = (r - 1)^2, \qquad T(v) = v, \qquad f^*(t) = t^2 / 4 + t
 
-    Parameters are those of :class:`JensenShannon`.
+    Parameters
+    ----------
+    hidden_layer_sizes, learning_rate, n_discriminator_steps
+        As in :class:`AdversarialDivergence`.
 
     Raises
     ------

@@ -54,12 +54,17 @@ class HistoryDisplay:
         Losses that share a panel, by its name.
     ax_ : Axes
         That was divided into panels, or the first of them.
-    axes_ : ndarray of Axes
+    axes_ : ndarray of Axes of shape (n_panels,)
         The panels: reconstruction of training and held-out rows; divergence and discriminator;
         measures of held-out rows; further terms. Those that training had nothing of are missing.
     figure_ : Figure
     lines_ : dict of str to Line2D
         By name in ``history_``.
+
+    References
+    ----------
+    L. Buitinck et al., *API Design for Machine Learning Software: Experiences from the Scikit-learn
+    Project*, 2013.
 
     Examples
     --------

@@ -72,6 +72,10 @@ class LatentSpaceDisplay:
     colorbar_ : Colorbar or None
         Where `y` holds values.
 
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -46,9 +46,13 @@ class PriorMatchDisplay:
         The figures in words. They stand above the panels, but where axes were given for each.
     ax_ : Axes
         That was divided into panels, or the first of them.
-    axes_ : ndarray of Axes
+    axes_ : ndarray of Axes of shape (n_panels,)
         A panel for each of `components`, and behind them that of the view.
     figure_ : Figure
+
+    References
+    ----------
+    M. Wilk, R. Gnanadesikan, *Probability Plotting Methods for the Analysis of Data*, 1968.
 
     Examples
     --------
@@ -159,6 +163,11 @@ class PriorMatchDisplay:
         Returns
         -------
         display : PriorMatchDisplay
+
+        Raises
+        ------
+        ValueError
+            If `kind` is none of the two, or `n_bins` is not a positive integer.
         """
         if kind not in _KINDS:
             raise ValueError(f"kind: expected 'histogram' or 'quantile', got {kind!r}.")

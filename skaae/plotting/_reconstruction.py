@@ -40,6 +40,10 @@ class ReconstructionDisplay:
     figure_ : Figure
     tiles_ : AxesImage or LineCollection
 
+    References
+    ----------
+    G. Hinton, R. Salakhutdinov, *Reducing the Dimensionality of Data with Neural Networks*, 2006.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -29,6 +29,10 @@ class SampleDisplay:
     figure_ : Figure
     tiles_ : AxesImage or LineCollection
 
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -48,6 +48,10 @@ class EmpiricalPrior(Prior):
     ValueError
         At ``fit``, if the array is empty, not finite, or of another width than the codes.
 
+    References
+    ----------
+    B. Efron, *Bootstrap Methods: Another Look at the Jackknife*, 1979.
+
     Examples
     --------
     >>> from skaae.priors import EmpiricalPrior
@@ -90,6 +94,10 @@ class TorchPrior(Prior):
     ------
     ValueError
         At ``fit``, if what it draws is not of dimension `n_components`.
+
+    References
+    ----------
+    J. Dillon et al., *TensorFlow Distributions*, 2017, whose design PyTorch follows.
 
     Examples
     --------
@@ -186,6 +194,11 @@ class ScipyPrior(Prior):
     ValueError
         At ``fit``, if what it draws is not of dimension `n_components`.
 
+    References
+    ----------
+    P. Virtanen et al., *SciPy 1.0: Fundamental Algorithms for Scientific Computing in Python*,
+    2020.
+
     Examples
     --------
     >>> from scipy import stats
@@ -252,6 +265,10 @@ class UserPrior(Prior):
     ------
     ValueError
         At ``fit``, if what it draws is not of shape (n_samples, n_components).
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
 
     Examples
     --------

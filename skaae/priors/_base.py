@@ -22,6 +22,27 @@ class Prior(BaseEstimator, ABC):
     A subclass implements ``_sample`` and, where a density is known, ``log_density(codes)``
     (shape (n_samples, n_components) to (n_samples,), differentiable). A prior that falls into
     classes derives from :class:`PriorWithClasses` instead.
+
+    Raises
+    ------
+    ValueError
+        At ``fit``, where ``check`` finds a parameter out of its range or no such prior in as many
+        components; from ``sample``, if it is asked for a class that there is not.
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaae.priors import Prior
+    >>> class Exponential(Prior):
+    ...     def _sample(self, n_samples, n_components, generator):
+    ...         shape = (n_samples, n_components)
+    ...         return torch.empty(shape, device=generator.device).exponential_(generator=generator)
+    >>> Exponential().sample(4, 2).shape
+    torch.Size([4, 2])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -118,6 +139,23 @@ class PriorWithClasses(Prior):
     """A prior that is a mixture of classes, each with the same part in every draw by `y`.
 
     A subclass implements ``n_classes`` and ``_sample_given``.
+
+    Raises
+    ------
+    ValueError
+        As :class:`Prior`.
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
+    Examples
+    --------
+    >>> from skaae.priors import GaussianMixture, PriorWithClasses
+    >>> isinstance(GaussianMixture(), PriorWithClasses)
+    True
+    >>> GaussianMixture().n_classes(n_components=2)
+    10
     """
 
     @abstractmethod

@@ -25,6 +25,15 @@ class ClassPrior(PriorWithClasses):
     shares : array-like of shape (n_classes,)
         How often each of the prior's first classes is drawn; they sum to 1.
 
+    Raises
+    ------
+    ValueError
+        From ``check``, if shares are negative, do not sum to 1 or are more than the classes.
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
+
     Examples
     --------
     >>> from skaae.priors import Categorical, ClassPrior
@@ -83,6 +92,16 @@ class HeadPrior(PriorWithClasses):
         The places :math:`h_k`.
     shares : array-like of shape (n_classes,)
         How often each class is drawn; they sum to 1.
+
+    Raises
+    ------
+    ValueError
+        From ``check``, if shares are negative or do not sum to 1, or heads are not as many or have
+        another dimension than codes.
+
+    References
+    ----------
+    A. Makhzani, J. Shlens, N. Jaitly, I. Goodfellow, B. Frey, *Adversarial Autoencoders*, 2015.
 
     Examples
     --------

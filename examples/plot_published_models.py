@@ -5,7 +5,8 @@ Five published models, one estimator
 The adversarial autoencoder, the variational autoencoder, two Wasserstein autoencoders and the
 hierarchical variational model differ in a divergence and a posterior, and in nothing else. Here
 they are fitted to the same data with the same networks and budget, and compared in what matters:
-reconstruction of held-out rows, how well codes meet the prior, and samples. A minute on one core.
+reconstruction of held-out rows, how well codes meet the prior, and samples. A minute or two on one
+core.
 """
 
 # %%

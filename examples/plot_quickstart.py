@@ -3,7 +3,7 @@ Quickstart: map, map new rows, map back, sample
 ===============================================
 
 An adversarial autoencoder used as PCA is: on the handwritten digits of scikit-learn, in two
-dimensions for a picture and in sixteen before a classifier. Under a minute on one core.
+dimensions for a picture and in sixteen before a classifier. A minute on one core.
 """
 
 # %%

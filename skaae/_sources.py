@@ -154,9 +154,11 @@ def _is_file(X: Any) -> bool:
 
 
 def _is_large(X: Any) -> bool:
-    n_rows: int = X.shape[0]
-    n_columns: int = math.prod(X.shape[1:])
-    return n_columns >= _FEWEST_COLUMNS_TO_STREAM and 4 * n_rows * n_columns > _LARGEST_READ_AT_ONCE
+    shape: tuple[int, ...] = X.shape
+    n_columns = math.prod(shape[1:])
+    return (
+        n_columns >= _FEWEST_COLUMNS_TO_STREAM and 4 * shape[0] * n_columns > _LARGEST_READ_AT_ONCE
+    )
 
 
 def checked_rows(

@@ -8,6 +8,9 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+# Names of an example are looked up also where it is not run.
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+
 _AROUND = ExitStack()
 
 

@@ -192,10 +192,11 @@ class NumPyNumber(Kind):
         kinds = {"b": bool, "i": int, "u": int, "f": float}
         dtype = np.dtype(body[0])
         expect(type(number) is kinds[dtype.kind], where, f"a number of {dtype}", number)
-        try:
-            return dtype.type(number)
-        except OverflowError:
-            raise ValueError(f"{where}: {number} is no {dtype}.") from None
+        if dtype.kind in "iu":
+            # NumPy 1 would take it round to the other end.
+            fits = np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
+            expect(fits, where, f"a number that fits {dtype}", number)
+        return dtype.type(number)
 
 
 class NumPyText(Kind):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from skaae._aggregated_posterior import AggregatedPosterior
-from skaae._compat import Interval
 from skaae._incremental import IncrementalAutoencoder
+from skaae._neighborhoods import NeighborhoodAutoencoder
 from skaae._persistence import Fitted
 from skaae._sources import Rows, RowSource, bounded_block, evenly_spaced
 from skaae._tensors import as_array
 from skaae.divergences import Divergence
 from skaae.losses import ReconstructionLoss
 from skaae.posteriors import Posterior
-from skaae.training import Neighbors, Reference, Term
 
 # Of so many training rows the codes are kept, to draw others like them.
 _KEPT_CODES = 2_000
 
 
-class AdversarialAutoencoder(IncrementalAutoencoder):
+class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
     r"""Nonlinear dimensionality reduction to a prior of your choice, with a way back and samples.
 
     An encoder q(z|x) and a decoder p(x|z) are trained to minimise
@@ -55,8 +53,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         ``"posterior_kl"`` it is 1.
     neighbors_weight : float, default=0.0
         Weight of a term that keeps the codes of neighbouring rows together, as t-SNE and UMAP do,
-        times the loss that ``divergence_weight="auto"`` multiplies. 0 leaves it out; 1 is a good
-        start for a map.
+        times the reconstruction loss of the best constant row. 0 leaves it out; 1 is a good start
+        for a map (:doc:`/guide/maps`).
     n_neighbors : int, default=15
         Nearest rows, in the networks' units, that count as a row's neighbours.
     posterior : str or Posterior, default="deterministic"
@@ -70,7 +68,8 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Hidden layers of the encoder; the decoder has them in reverse order.
     encoder, decoder : {"mlp", "convolutional"}, callable or nn.Module, default=None
         Networks of your own: a callable ``(n_inputs, n_outputs) -> nn.Module``, or a module,
-        which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`.
+        which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`; with
+        `neighbors_weight` the encoder's has 200 anchors and no linear path.
     learning_rate : float or "auto", default="auto"
         Of encoder and decoder; falls to zero along half a cosine. ``"auto"`` is 0.001 up to 30,000
         rows and rises in proportion to 0.002 at 60,000: the budget grows more slowly than the rows.
@@ -84,11 +83,13 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. Where principal components leave less than half of a row, and
         little of that can be told from them, decoder and discriminators decay up to fifty times as
-        fast (:doc:`/guide/networks`). The linear path is not decayed.
+        fast (:doc:`/guide/networks`). With `neighbors_weight` it is a tenth. The linear path is
+        not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
         falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square
         root of the share of variance that as many principal components leave, where that is less.
+        With `neighbors_weight` it stays, and ``"auto"`` reaches no further than the neighbours.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their reconstruction and their distance from the prior
         stop improving, and keep the best state.
@@ -173,12 +174,6 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
     (5, 4)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **IncrementalAutoencoder._parameter_constraints,
-        "neighbors_weight": [Interval(Real, 0, None, closed="left")],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-    }
-
     _fitted_attributes: ClassVar[dict[str, Fitted]] = {
         **IncrementalAutoencoder._fitted_attributes,
         "_aggregated_posterior": Fitted(AggregatedPosterior, optional=True),
@@ -240,15 +235,6 @@ class AdversarialAutoencoder(IncrementalAutoencoder):
         )
         self.neighbors_weight = neighbors_weight
         self.n_neighbors = n_neighbors
-
-    def _terms(self, reference: Reference) -> list[Term]:
-        if not self.neighbors_weight:
-            return []
-        return [Neighbors(self.neighbors_weight * reference.loss)]
-
-    @property
-    def _neighbors_beside(self) -> int:
-        return self.n_neighbors if self.neighbors_weight else 0
 
     def _set_answers(self, X: Rows) -> None:
         index, codec = evenly_spaced(len(X), min(len(X), _KEPT_CODES)), self._codec

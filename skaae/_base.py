@@ -48,13 +48,16 @@ from skaae.priors import as_prior
 from skaae.training import (
     Budget,
     EarlyStopping,
+    Map,
     Outcome,
     Reference,
     Term,
     TrainingStep,
     batches_of,
     held_out_rows,
+    map_of,
     principal_components,
+    projected,
     resolve_batch_size,
     resolve_input_noise,
     resolve_learning_rate,
@@ -78,8 +81,19 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
 
     @property
     def _neighbors_beside(self) -> int:
-        """Of how many nearest neighbours one comes beside each row of a batch; 0 for none."""
+        """How many nearest rows count as a row's neighbours; 0 where nothing asks for them."""
         return 0
+
+    def _map(
+        self,
+        rows: Tensor | StreamedRows,
+        latent: Latent,
+        start: Callable[[Tensor], Tensor],
+        seed: int,
+    ) -> Map | None:
+        """Return where rows belong among their neighbours, if that is asked for and known."""
+        k = self._neighbors_beside
+        return map_of(rows, latent, start, k, seed) if k else None
 
     def _latents(self, seed: int, frequencies: np.ndarray) -> tuple[Latent, ...]:
         """Return the latents, checked: the code, and the label where it is inferred.
@@ -212,7 +226,12 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             else warm.to(device)
         )
         reference = self._reference_of(typical, loss, pca, seeds)
-        step = self._new_step(model, loss, len(rows), reference, seeds)
+        # A map that is there already is where the next one starts.
+        start = partial(projected, pca) if warm is None else warm.code_of
+        on_map = self._map(rows, latents[0], start, seeds.places)
+        if on_map is not None:
+            reference = reference.on_map(on_map.reach)
+        step = self._new_step(model, loss, len(rows), reference, seeds, noise_falls=on_map is None)
         batches = batches_of(
             rows,
             resolve_batch_size(self.batch_size, len(rows)),
@@ -220,6 +239,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             y=None if labels is None else labels[train],
             least_labeled=self._least_labeled,
             n_neighbors=self._neighbors_beside,
+            places=None if on_map is None else on_map.places,
         )
         measured = (x, labels) if held_out is None else _taken(x, labels, held_out)
         look = None
@@ -346,6 +366,8 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         n_samples: int,
         reference: Reference,
         seeds: Seeds,
+        *,
+        noise_falls: bool = True,
     ) -> TrainingStep:
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
         largest = max((p.numel() for p in model.encoder.parameters()), default=0)
@@ -359,7 +381,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             loss,
             divergence_weights=self._divergence_weights(model.latents, reference),
             learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
-            weight_decay=self.weight_decay / n_samples,
+            weight_decay=reference.decay_factor * self.weight_decay / n_samples,
             rest_decay_factor=reference.rest_decay_factor,
             input_noise=resolve_input_noise(self.input_noise, reference),
             generator=new_generator(seeds.training, device),
@@ -367,6 +389,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             scoped_randomness=any(map(draws_at_random, builders))
             or not all(latent.is_ours for latent in model.latents),
             terms=self._terms(reference),
+            noise_falls=noise_falls,
         )
 
 

@@ -100,12 +100,13 @@ class Seeds:
     split: int
     training: int
     measure: int
+    places: int
 
     @classmethod
     def draw(cls, random_state: Any) -> Seeds:
         """Return the seeds that follow from `random_state`."""
         sequence = np.random.SeedSequence(random_seed(random_state))
-        return cls(*(int(seed) for seed in sequence.generate_state(6)))
+        return cls(*(int(seed) for seed in sequence.generate_state(7)))
 
 
 def new_generator(seed: int | None = None, device: torch.device | str = "cpu") -> torch.Generator:

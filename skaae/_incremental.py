@@ -80,7 +80,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             step.adjust(
                 divergence_weights=self._divergence_weights(model.latents, reference),
                 learning_rate=resolve_learning_rate(self.learning_rate, len(x)),
-                weight_decay=self.weight_decay / n_seen,
+                weight_decay=reference.decay_factor * self.weight_decay / n_seen,
                 input_noise=resolve_input_noise(self.input_noise, reference),
                 terms=self._terms(reference),
             )

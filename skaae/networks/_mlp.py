@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skaae._compat import StrOptions
+from skaae._compat import Interval, StrOptions
 
 #: The names that `activation=` accepts.
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -40,8 +40,6 @@ class LinearPathNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.linear = nn.Linear(n_inputs, n_outputs)
-        for parameter in network[-1].parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return network(x) + linear(x)."""
@@ -82,6 +80,10 @@ class MLP(BaseEstimator):
     batch_norm : bool, default=False
         Whether hidden units are normalised over the batch before their activation. An encoder that
         infers labels needs it; not for discriminators, which it breaks.
+    n_anchors : int, default=0
+        Units of a further hidden layer whose activation is the softmax. Outputs, but for the linear
+        path, are then means of so many anchors, weighted by how much a row belongs to each: an
+        encoder draws groups apart by it that it would else smear over the way from one to another.
 
     Raises
     ------
@@ -106,6 +108,7 @@ class MLP(BaseEstimator):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "linear_path": ["boolean"],
         "batch_norm": ["boolean"],
+        "n_anchors": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -115,11 +118,13 @@ class MLP(BaseEstimator):
         activation: str = "relu",
         linear_path: bool = True,
         batch_norm: bool = False,
+        n_anchors: int = 0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.linear_path = linear_path
         self.batch_norm = batch_norm
+        self.n_anchors = n_anchors
 
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Return a new network from `n_inputs` to `n_outputs` columns."""
@@ -132,8 +137,18 @@ class MLP(BaseEstimator):
             layers += [nn.BatchNorm1d(size)] if self.batch_norm else []
             layers.append(ACTIVATIONS[self.activation]())
             width = size
-        layers.append(nn.Linear(width, n_outputs))
-        network = nn.Sequential(*layers)
+        if self.n_anchors:
+            layers += [nn.Linear(width, self.n_anchors), nn.Softmax(dim=1)]
+            width = self.n_anchors
+        last = nn.Linear(width, n_outputs)
+        if self.n_anchors:
+            # Anchors lie as far apart as outputs of unit scale do.
+            nn.init.normal_(last.weight)
+            nn.init.zeros_(last.bias)
+        network = nn.Sequential(*layers, last)
         if not self.linear_path:
             return network
+        if not self.n_anchors:
+            for parameter in network[-1].parameters():
+                nn.init.zeros_(parameter)
         return LinearPathNetwork(network, n_inputs, n_outputs)

@@ -10,9 +10,14 @@ from skaae.training._defaults import (
     resolve_learning_rate,
 )
 from skaae.training._implicit_step import ImplicitStep
-from skaae.training._initialization import principal_components, start_at_principal_components
+from skaae.training._initialization import (
+    principal_components,
+    projected,
+    start_at_principal_components,
+)
 from skaae.training._loop import Budget, EarlyStopping, Outcome, run
 from skaae.training._observer import Observer
+from skaae.training._places import Map, map_of
 from skaae.training._progress import Progress
 from skaae.training._step import TrainingStep
 from skaae.training._terms import Classification, Consistency, HeadDistance, Neighbors, Term
@@ -26,6 +31,7 @@ __all__ = [
     "EarlyStopping",
     "HeadDistance",
     "ImplicitStep",
+    "Map",
     "Neighbors",
     "Observer",
     "Outcome",
@@ -37,7 +43,9 @@ __all__ = [
     "TrainingStep",
     "batches_of",
     "held_out_rows",
+    "map_of",
     "principal_components",
+    "projected",
     "resolve_batch_size",
     "resolve_input_noise",
     "resolve_learning_rate",

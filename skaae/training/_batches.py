@@ -36,12 +36,15 @@ class Batch:
         all rows.
     n_pairs : int
         Rows at the end that are neighbours of as many rows at the start, in their order.
+    places : Tensor of shape (n_rows, n_components) or None
+        Where on the map the rows belong.
     """
 
     x: Tensor
     y: Tensor | None = None
     n_extra: int = 0
     n_pairs: int = 0
+    places: Tensor | None = None
 
     @property
     def n_fair(self) -> int:
@@ -71,6 +74,8 @@ class ResidentBatches:
         would otherwise be met once in a while only.
     n_neighbors : int, default=0
         Beside each row of a batch comes one of so many nearest neighbours, drawn at random.
+    places : Tensor of shape (n_samples, n_components), default=None
+        Where on the map each row belongs, which a batch is told.
     """
 
     def __init__(
@@ -82,12 +87,14 @@ class ResidentBatches:
         y: Tensor | None = None,
         least_labeled: int = 0,
         n_neighbors: int = 0,
+        places: Tensor | None = None,
     ) -> None:
         self.rows = rows
-        self.n_neighbors = min(n_neighbors, len(rows) - 1)
+        # Rows that know their places need no neighbours beside them.
+        self.n_neighbors = 0 if places is not None else min(n_neighbors, len(rows) - 1)
         self._neighbors = self._graph() if self.n_neighbors else None
         self.generator = generator
-        self.y = y
+        self.y, self.places = y, places
         # Each process that trains along takes as many rows of a batch as the others.
         n_processes = current_ranks().size
         self.n_batches = max(
@@ -116,7 +123,8 @@ class ResidentBatches:
             index = torch.cat(parts)
             y = None if self.y is None else self.y[index]
             n_pairs = 0 if self._neighbors is None else len(fair)
-            yield Batch(self.rows[index], y, len(index) - len(fair), n_pairs)
+            places = None if self.places is None else self.places[index]
+            yield Batch(self.rows[index], y, len(index) - len(fair), n_pairs, places)
 
     def _graph(self) -> Tensor | None:
         """Return the places of each row's neighbours, shape (n_samples, n_neighbors)."""

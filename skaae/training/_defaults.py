@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ _ROWS_AT_BASE_RATE = 30_000
 # Noise on the rows, and what it is over the standard deviation that principal components leave.
 _NOISE = 0.6
 _NOISE_OF_THE_REST = 1.25
+_DECAY_ON_MAP = 0.1
 # Of codes that may keep all of a row; the prior counts for something there too.
 _LEAST_UNEXPLAINED = 0.01
 # Decoder and discriminators decay as they do for the whole row where principal components leave
@@ -48,12 +49,18 @@ class Reference:
         Share of the constant row's loss that there is to win: twice what is unexplained, 1 at most.
     rest_decay_factor : float, default=1.0
         What the decay of decoder and discriminators is multiplied by.
+    decay_factor : float, default=1.0
+        What all decay is multiplied by.
+    most_noise : float, default=0.6
+        Of what ``input_noise="auto"`` comes to.
     """
 
     constant_loss: float
     unexplained: float
     share: float = 1.0
     rest_decay_factor: float = 1.0
+    decay_factor: float = 1.0
+    most_noise: float = _NOISE
 
     @classmethod
     def of(
@@ -73,6 +80,21 @@ class Reference:
         if share < 1.0:
             learnable = min(1.0, _OF_PREDICTABLE * predictable_share(x, pca, seed))
         return cls(constant_loss, unexplained, share, 1.0 / max(share, learnable))
+
+    def on_map(self, reach: float) -> Reference:
+        """Return the reference of rows that belong where a map says, neighbours at `reach`.
+
+        Codes are then no principal components, so there is all of a row to learn, and to be told
+        where each belongs keeps networks from learning by heart as decay does. Noise beyond the
+        neighbours would blur who they are.
+        """
+        return replace(
+            self,
+            share=1.0,
+            rest_decay_factor=1.0,
+            decay_factor=_DECAY_ON_MAP,
+            most_noise=min(self.most_noise, reach),
+        )
 
     @property
     def loss(self) -> float:
@@ -97,7 +119,7 @@ def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
 def resolve_input_noise(input_noise: float | str, reference: Reference) -> float:
     """Return the noise; ``"auto"`` is less where principal components leave little."""
     if input_noise == "auto":
-        return min(_NOISE, _NOISE_OF_THE_REST * float(reference.unexplained**0.5))
+        return min(reference.most_noise, _NOISE_OF_THE_REST * float(reference.unexplained**0.5))
     return float(input_noise)
 
 

@@ -25,6 +25,12 @@ def principal_components(x: Tensor, n_components: int, seed: int) -> PCA:
         return PCA(min(n_components, *rows.shape), random_state=seed).fit(rows)
 
 
+def projected(pca: PCA, x: Tensor) -> Tensor:
+    """Return the principal components of rows."""
+    axes, center = (torch.as_tensor(part).to(x) for part in (pca.components_, pca.mean_))
+    return (x - center) @ axes.T
+
+
 @torch.no_grad()
 def start_at_principal_components(
     model: AutoencoderModel, loss: ReconstructionLoss, x: Tensor, pca: PCA

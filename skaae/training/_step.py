@@ -62,6 +62,8 @@ class TrainingStep(BaseStep):
     rest_decay_factor : float, default=1.0
         What the decay of the decoder and the discriminators is multiplied by. The encoder needs
         its bends to meet the prior.
+    noise_falls : bool, default=True
+        Whether the input noise falls with the learning rate.
     """
 
     model: AutoencoderModel
@@ -80,6 +82,7 @@ class TrainingStep(BaseStep):
         scoped_randomness: bool,
         terms: Sequence[Term] = (),
         rest_decay_factor: float = 1.0,
+        noise_falls: bool = True,
     ) -> None:
         super().__init__(
             model,
@@ -90,6 +93,7 @@ class TrainingStep(BaseStep):
         self.loss = loss
         self.divergence_weights = divergence_weights
         self.input_noise = self._noise = input_noise
+        self.noise_falls = noise_falls
         self.terms = tuple(terms)
         parts: dict[nn.Module, float] = {
             model.encoder: 1.0,
@@ -137,9 +141,11 @@ class TrainingStep(BaseStep):
         """Set every learning rate, and the input noise, to `factor` times its initial value.
 
         Noise that falls with the rate leaves, at the end, codes of clean rows to meet the prior.
+        Where a map says where rows belong, noise that stays teaches what is near them.
         """
         super().set_rate(factor)
-        self._noise = factor * self.input_noise
+        if self.noise_falls:
+            self._noise = factor * self.input_noise
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Update on a batch of rows in the networks' units; return its losses, detached."""
@@ -176,6 +182,7 @@ class TrainingStep(BaseStep):
                 self.generator,
                 self._autocast,
                 batch.n_pairs,
+                batch.places,
             )
             for term in self.terms:
                 losses[term.name] = term(view)

@@ -36,6 +36,8 @@ class View:
         ``with autocast(device_type)``: the precision of the networks.
     n_pairs : int
         Rows at the end that are neighbours of as many at the start.
+    places : Tensor of shape (n_rows, n_components) or None
+        Where on the map the rows belong.
     """
 
     model: AutoencoderModel
@@ -46,6 +48,7 @@ class View:
     generator: torch.Generator
     autocast: Callable[[str], AbstractContextManager[Any]]
     n_pairs: int = 0
+    places: Tensor | None = None
 
     @property
     def label_logits(self) -> Tensor:
@@ -170,6 +173,7 @@ def _distances_to_nearest(x: Tensor) -> Tensor:
 
 # The map spreads over so many of the distances at which neighbours feel each other.
 _NEIGHBOR_SCALE = 10.0
+_PLACE_SCALE = 5.0
 
 
 class Neighbors(Term):
@@ -195,6 +199,9 @@ class Neighbors(Term):
     def __call__(self, view: View) -> Tensor:
         """Return the cross-entropy in nats; 0 where no row has a neighbour."""
         codes = view.samples[0].codes.float()
+        if view.places is not None:
+            squared = (codes - view.places).square().sum(dim=1)
+            return torch.log1p(_PLACE_SCALE**2 * squared).mean()
         if not view.n_pairs:
             return codes.new_zeros(())
         rows, beside = codes[: view.n_pairs], codes[-view.n_pairs :]

@@ -1,0 +1,154 @@
+"""Where rows belong on a map: beside their neighbours, and all over the prior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_N_ITERATIONS = 200
+# Neighbours attract each other this much more than the objective says, so that groups form before
+# they settle, and a little more to the end, so that they stay apart.
+_EARLY, _LATE = 4.0, 2.0
+_EARLY_SHARE = 0.4
+_MOMENTUM = 0.8
+# Each row is repelled by so many others, drawn anew for each block of rows: one draw for all rows
+# moves them together, and groups with them.
+_N_REPELLING = 400
+_BLOCK = 2048
+# Small against the distance of 1 at which rows feel each other.
+_START_SPREAD = 0.1
+# Steps of the way to the prior, and how far of it each goes.
+_N_TRANSPORTS = 100
+_TRANSPORT_STEP = 0.3
+_LEAST_DRAWS = 10_000
+
+
+@torch.no_grad()
+def lay_out(start: Tensor, neighbors: Tensor, generator: torch.Generator) -> Tensor:
+    r"""Return a place for each row, so that neighbours are near each other and others are not.
+
+    .. math:: \sum_i \mathrm{KL}(p_i \| q), \qquad
+        q_{ij} \propto \frac{1}{1 + |z_i - z_j|^2},
+
+    where p is uniform over pairs of neighbours: t-SNE's objective, which gradient descent
+    minimises over the places themselves. No network limits them.
+
+    Parameters
+    ----------
+    start : Tensor of shape (n_samples, n_components)
+        Where to start; its scale does not matter.
+    neighbors : Tensor of shape (n_samples, n_neighbors), int64
+    generator : torch.Generator
+
+    Returns
+    -------
+    places : Tensor of shape (n_samples, n_components)
+
+    References
+    ----------
+    L. van der Maaten, G. Hinton, *Visualizing Data using t-SNE*, 2008.
+    J. N. Boehm, P. Berens, D. Kobak, *Attraction-Repulsion Spectrum in Neighbor Embeddings*, 2022.
+    """
+    places = _START_SPREAD * _standardized(start)
+    # Columns that start alike would stay alike.
+    places += 0.01 * _START_SPREAD * _normal_like(places, generator)
+    velocity, gains = torch.zeros_like(places), torch.ones_like(places)
+    for iteration in range(_N_ITERATIONS):
+        exaggeration = _EARLY if iteration < _EARLY_SHARE * _N_ITERATIONS else _LATE
+        pull, push = _attraction(places, neighbors), _repulsion(places, generator)
+        slope = 4.0 * (exaggeration * pull - push)
+        # A column of a row whose slope keeps its sign may go faster.
+        gains = torch.where(slope * velocity < 0, gains + 0.2, gains * 0.8).clamp_min_(0.01)
+        rate = 1.0 - iteration / _N_ITERATIONS
+        velocity = _MOMENTUM * velocity - rate * gains * slope
+        places = places + velocity
+        places -= places.mean(dim=0)
+    return places
+
+
+def _attraction(places: Tensor, neighbors: Tensor) -> Tensor:
+    """Return what each row's neighbours, and the rows whose neighbour it is, pull it by."""
+    apart = places[:, None] - places[neighbors]
+    pull = apart / (1.0 + apart.square().sum(dim=2, keepdim=True)) * (0.5 / neighbors.shape[1])
+    total = pull.sum(dim=1)
+    return total.index_add_(0, neighbors.flatten(), pull.flatten(0, 1), alpha=-1.0)
+
+
+def _repulsion(places: Tensor, generator: torch.Generator) -> Tensor:
+    """Return what all rows push each by, estimated from some of them."""
+    n = len(places)
+    n_drawn = min(_N_REPELLING, n)
+    push, total = torch.empty_like(places), places.new_zeros(())
+    for start in range(0, n, _BLOCK):
+        block = places[start : start + _BLOCK]
+        others = places
+        if n_drawn < n:
+            drawn = torch.randint(n, (n_drawn,), generator=generator, device=places.device)
+            others = places[drawn]
+        q = _squared_distances(block, others).add_(1.0).reciprocal_()
+        total += q.sum()
+        q.square_()
+        push[start : start + _BLOCK] = block * q.sum(dim=1, keepdim=True) - q @ others
+    # Sums over those drawn, in the push and in the total alike, stand for sums over all.
+    return push * (n / total)
+
+
+def _squared_distances(x: Tensor, others: Tensor) -> Tensor:
+    # Column by column: products would lose the digits of what lies close together.
+    total = (x[:, :1] - others[:, 0]).square_()
+    for column in range(1, x.shape[1]):
+        total += (x[:, column : column + 1] - others[:, column]).square_()
+    return total
+
+
+@torch.no_grad()
+def carried_to_prior(places: Tensor, prior_codes: Tensor, generator: torch.Generator) -> Tensor:
+    r"""Return `places` moved until they are distributed as `prior_codes`, neighbours together.
+
+    Along random orthogonal axes, again and again, the k-th of the places moves towards the k-th of
+    the prior's codes: the flow of the sliced Wasserstein distance. Order is kept along each axis,
+    so what is close together stays so, and gaps between groups close.
+
+    Parameters
+    ----------
+    places : Tensor of shape (n_samples, n_components)
+    prior_codes : Tensor of shape (n_draws, n_components)
+    generator : torch.Generator
+
+    Returns
+    -------
+    places : Tensor of shape (n_samples, n_components)
+
+    References
+    ----------
+    F. Pitie, A. Kokaram, R. Dahyot, *N-Dimensional Probability Density Function Transfer*, 2005.
+    N. Bonneel et al., *Sliced and Radon Wasserstein Barycenters of Measures*, 2015.
+    """
+    n, n_components = places.shape
+    places = _standardized(places) * prior_codes.std(dim=0) + prior_codes.mean(dim=0)
+    ranks = (torch.arange(n, device=places.device) + 0.5) * (len(prior_codes) / n)
+    ranks = ranks.long()
+    for _ in range(_N_TRANSPORTS):
+        axes = torch.linalg.qr(_normal_like(places[:n_components], generator, n_components))[0]
+        along = places @ axes
+        goal = (prior_codes @ axes).sort(dim=0).values[ranks]
+        order = along.argsort(dim=0)
+        shift = torch.empty_like(along)
+        shift.scatter_(0, order, goal - along.gather(0, order))
+        places = places + _TRANSPORT_STEP * (shift @ axes.T)
+    return places
+
+
+def n_prior_draws(n_samples: int) -> int:
+    """Return how many draws of the prior so many places are best carried to."""
+    return max(n_samples, _LEAST_DRAWS)
+
+
+def _standardized(x: Tensor) -> Tensor:
+    x = x - x.mean(dim=0)
+    return x / x.std(dim=0).clamp_min(1e-12)
+
+
+def _normal_like(x: Tensor, generator: torch.Generator, n_rows: int | None = None) -> Tensor:
+    shape = (len(x) if n_rows is None else n_rows, x.shape[1])
+    return torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)

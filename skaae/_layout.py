@@ -89,8 +89,9 @@ def _repulsion(places: Tensor, generator: torch.Generator) -> Tensor:
         total += q.sum()
         q.square_()
         push[start : start + _BLOCK] = block * q.sum(dim=1, keepdim=True) - q @ others
-    # Sums over those drawn, in the push and in the total alike, stand for sums over all.
-    return push * (n / total)
+    # Sums over those drawn, in the push and in the total alike, stand for sums over all. A row that
+    # meets itself has no push, but counts in the total, so often.
+    return push * (n / (total - n_drawn))
 
 
 def _squared_distances(x: Tensor, others: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ _ALIKE = 1.0
 # They share a range, but no more, where that of their ranges is less than this share of it: 0.006
 # to 0.31 for images and expressions of genes, 0.5 to 500 for tables.
 _SHARED = 0.4
+# Numbers whose squares, summed over 100 million rows, float64 still holds, and those that float32,
+# which its rows are answered in, holds a hundred times over.
+_LARGEST = {"float64": 1e150, "float32": 1e36}
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,21 @@ class ColumnScaling:
 
         A `compact` one treats all columns as those whose ranges are alike, so that none spans more
         than three units.
+
+        Raises
+        ------
+        ValueError
+            If a value is beyond 1e150, or 1e36 where `X` is float32.
         """
         mean, variance, low, high = (
             _moments_on_device(X, batch_size) if isinstance(X, Tensor) else _moments(X, batch_size)
         )
         spread, deviation = high - low, np.sqrt(variance)
-        # Equal numbers of different computations differ in their last digit.
-        digit = np.finfo(dtype_name(X)).eps * np.maximum(np.abs(low), high)
-        constant = spread <= digit
+        # Equal numbers of different computations differ in their last digit, and numbers of which
+        # no digit is whole are zeros.
+        precision = np.finfo(dtype_name(X))
+        digit = precision.eps * np.maximum(np.abs(low), high)
+        constant = spread <= np.maximum(digit, precision.tiny)
         scale = np.zeros_like(spread)
         units = _compact_units if compact else _units
         scale[~constant] = units(spread[~constant], deviation[~constant])
@@ -107,6 +117,7 @@ def _moments(X: Rows, batch_size: int) -> tuple[np.ndarray, ...]:
     moments, bounds = StandardScaler(), MinMaxScaler()
     for rows in blocks(X, batch_size):
         block = np.asarray(rows, dtype=np.float64)
+        _check_size(block.min(axis=0), block.max(axis=0), dtype_name(X))
         moments.partial_fit(block)
         bounds.partial_fit(block)
     return moments.mean_, moments.var_, bounds.data_min_, bounds.data_max_
@@ -114,12 +125,25 @@ def _moments(X: Rows, batch_size: int) -> tuple[np.ndarray, ...]:
 
 def _moments_on_device(X: Tensor, batch_size: int) -> tuple[np.ndarray, ...]:
     """Return the same of rows that are to stay on their device."""
+    bounds = (X.amin(dim=0).double(), X.amax(dim=0).double())
+    _check_size(as_array(bounds[0]), as_array(bounds[1]), dtype_name(X))
     mean = torch.stack([block.sum(dim=0, dtype=torch.float64) for block in X.split(batch_size)])
     mean = mean.sum(dim=0) / len(X)
     squares = [(block - mean).square().sum(dim=0) for block in X.split(batch_size)]
     variance = torch.stack(squares).sum(dim=0) / len(X)
-    bounds = (X.amin(dim=0).double(), X.amax(dim=0).double())
     return tuple(map(as_array, (mean, variance, *bounds)))
+
+
+def _check_size(low: np.ndarray, high: np.ndarray, dtype: str) -> None:
+    """Refuse columns whose squares, or whose answers, would be infinite."""
+    size = np.maximum(np.abs(low), np.abs(high))
+    column = int(size.argmax())
+    if size[column] > _LARGEST[dtype]:
+        raise ValueError(
+            f"X: expected values of at most {_LARGEST[dtype]:g} in size for rows of {dtype}, got "
+            f"{size[column]:.3g} in column {column}. Measure that column in a larger unit, or take "
+            "its logarithm; if the value stands for a missing one, remove or impute it."
+        )
 
 
 def _units(spread: np.ndarray, deviation: np.ndarray) -> np.ndarray:

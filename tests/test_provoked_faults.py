@@ -1,0 +1,118 @@
+"""Faults that are provoked: a fit with finite answers, or words that name the cause and the cure.
+
+Losses that are not finite are in ``test_recovery.py``, Ctrl-C in ``test_interruption.py``, torn
+checkpoints and full disks in ``test_checkpoints.py``.
+"""
+
+import numpy as np
+import pytest
+import torch
+from estimator_cases import ESTIMATORS
+from robustness_cases import answers, fit_and_hear, not_finite
+from sklearn.base import clone
+
+from skaae import AdversarialAutoencoder
+from skaae._scaling import ColumnScaling
+from skaae.divergences import DIVERGENCES
+
+ADVERSARIAL = [name for name in DIVERGENCES if hasattr(DIVERGENCES[name], "build_discriminator")]
+
+
+def table(n_samples=40, n_features=4):
+    return np.random.default_rng(0).normal(size=(n_samples, n_features))
+
+
+def with_outlier():
+    X = table()
+    X[7, 0] = 1e12
+    return X
+
+
+def spoilt(factors):
+    return table() * factors
+
+
+ODD_TABLES = {
+    "constant": np.full((40, 4), 3.7),
+    "times 1e30": spoilt(1e30),
+    "times 1e-30": spoilt(1e-30),
+    "times 1e145": spoilt(1e145),
+    "no digit whole": spoilt(1e-320),
+    "squares are zero": spoilt([1e-200, 1e-300, 1.0, 1e100]),
+    "float32 times 1e30": spoilt(1e30).astype(np.float32),
+    "float32 no digit whole": spoilt(1e-42).astype(np.float32),
+    "one outlier of 1e12": with_outlier(),
+    "an offset of 1e15": 1e15 + spoilt(1.0),
+    "two rows": table(2),
+    "two equal rows": np.ones((2, 3)),
+    "10,000 columns, 20 rows": table(20, 10_000),
+    "one column": table(40, 1),
+}
+
+
+def labels_of(X):
+    return np.arange(len(X)) % 2
+
+
+@pytest.mark.parametrize("case", ODD_TABLES)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_table_that_is_odd_has_a_fit_with_finite_answers(name, case):
+    X = ODD_TABLES[case]
+    y = labels_of(X)
+    model = clone(ESTIMATORS[name])
+    heard = fit_and_hear(model, X, y)
+    assert not_finite(model, X, y) == []
+    assert answers(model, X, y)["sample"].dtype == X.dtype
+    assert all("Lower" in text or "Raise" in text or "fewer" in text for text in heard)
+
+
+@pytest.mark.parametrize(
+    ("X", "column"),
+    [
+        (spoilt([1.0, 1e155, 1.0, 1.0]), 1),
+        (spoilt([1.0, 1.0, -1e300, 1.0]), 2),
+        (spoilt([1.0, 1.0, 1.0, 1e37]).astype(np.float32), 3),
+    ],
+    ids=["squares overflow", "sums overflow", "float32"],
+)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_columns_beyond_what_squares_bear_are_named(name, X, column):
+    with pytest.raises(ValueError, match=rf"in column {column}\. Measure that column in a larger"):
+        clone(ESTIMATORS[name]).fit(X, labels_of(X))
+
+
+def test_rows_that_stay_on_their_device_are_refused_alike():
+    with pytest.raises(ValueError, match=r"got 1e\+200 in column 0"):
+        ColumnScaling.fit(torch.tensor([[1.0], [1e200]], dtype=torch.float64))
+
+
+def test_a_missing_value_in_disguise_is_named():
+    """The float that stands for it in some files is the largest there is."""
+    X = table()
+    X[3, 2] = np.finfo(np.float64).max
+    with pytest.raises(ValueError, match="stands for a missing one"):
+        AdversarialAutoencoder(max_iter=1).fit(X)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("rate", [10.0, 1e10, 1e30])
+def test_a_rate_that_explodes_is_named(name, rate, wine):
+    model = clone(ESTIMATORS[name]).set_params(learning_rate=rate, max_iter=8)
+    heard = fit_and_hear(model, *wine)
+    assert any("Lower learning_rate" in text for text in heard)
+    assert not_finite(model, *wine) == []
+
+
+@pytest.mark.parametrize("divergence", ADVERSARIAL)
+@pytest.mark.parametrize("rate", [1.0, 1e30])
+def test_a_discriminator_that_wins_leaves_a_fit_that_can_be_used(divergence, rate, wine):
+    """It learns five times a step, and far too fast."""
+    opponent = DIVERGENCES[divergence](learning_rate=rate, n_discriminator_steps=5)
+    model = AdversarialAutoencoder(
+        3, divergence=opponent, hidden_layer_sizes=(16,), max_iter=15, random_state=0
+    )
+    heard = fit_and_hear(model, *wine)
+    assert not_finite(model, wine[0]) == []
+    # Either it did no harm, or it is told of.
+    assert heard or not model.prior_match_.mismatched
+    assert all("of the divergence" in text for text in heard)

@@ -142,7 +142,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
 
     def _fit(self, X: Any, y: Any = None) -> None:
         """Train on `X` and set the fitted attributes, or leave everything as it was."""
-        with unchanged_on_error(self), gradients():
+        with unchanged_on_error(self, X), gradients():
             self._validate_params()
             scored = partial(self._scored_rows, X, y)
             X, y, learnt = self._validated_with_labels(X, y)

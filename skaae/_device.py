@@ -20,6 +20,8 @@ from skaae._sources import Rows, bounded_block
 from skaae._tensors import block_of, dtype_name, empty_like_rows
 from skaae.distributed import current_ranks
 
+# Its name in every version supported.
+OutOfMemoryError = torch.cuda.OutOfMemoryError
 PRECISION_NAMES = {"auto", "float32", "bfloat16"}
 
 # Below this many weights in the widest layer, casting to bfloat16 costs more than it saves.
@@ -356,20 +358,34 @@ def apply_in_batches(
     beside : ndarray of shape (n_samples, n_columns), default=None
         Columns that join the rows behind `before`.
     batch_size : int, default=2048
-        Rows in a block; bounds the memory that is used beside `X` and the result.
+        Rows in a block; bounds the memory that is used beside `X` and the result. A block that the
+        device has no memory for is tried again in halves, down to a row.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, n_outputs); Tensor, on the device of `X`, if `X` is
     """
     result = empty_like_rows(X, n_outputs)
-    batch_size = bounded_block(X, batch_size)
-    for start in range(0, X.shape[0], batch_size):
-        rows = slice(start, start + batch_size)
+    n_rows = X.shape[0]
+    batch_size = min(bounded_block(X, batch_size), max(1, n_rows))
+
+    def one_block(rows: slice) -> Tensor:
         block = before(block_of(X, rows))
         if beside is not None:
             block = torch.cat([block, torch.as_tensor(beside[rows]).to(block)], dim=1)
         outputs = function(block.to(device=device, dtype=dtype))
         # The device first: MPS has no float64.
-        result[rows] = after(outputs.to(block.device).to(block.dtype))
+        return after(outputs.to(block.device).to(block.dtype))
+
+    start = 0
+    while start < n_rows:
+        rows = slice(start, start + batch_size)
+        try:
+            result[rows] = one_block(rows)
+        except OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size //= 2
+        else:
+            start = rows.stop
     return result if isinstance(X, Tensor) else result.numpy()

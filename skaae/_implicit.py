@@ -216,7 +216,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         ValueError
             As the class says; a fitted estimator then stays as it was.
         """
-        with unchanged_on_error(self), gradients():
+        with unchanged_on_error(self, X), gradients():
             self._validate_params()
             given = X, X if y is None else y
             X = checked_rows(self, X, reset=True, least=2)

@@ -55,7 +55,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
     def _partial_fit(self, X: Any) -> None:
         """Train for one pass over `X`, from the state that the last call left."""
         first = not hasattr(self, "model_")
-        with unchanged_on_error(self), gradients():
+        with unchanged_on_error(self, X), gradients():
             self._validate_params()
             X = self._validated(X, reset=first)
             seeds = current_ranks().of_first(Seeds.draw(self.random_state))

@@ -7,23 +7,57 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from skaae.training import Budget, Outcome, ResidentBatches, TrainingStep, run
+from skaae._device import OutOfMemoryError
+from skaae.training import (
+    Budget,
+    Outcome,
+    ResidentBatches,
+    TrainingStep,
+    resolve_batch_size,
+    run,
+)
 
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator back its attributes if the block fails."""
+def unchanged_on_error(estimator: BaseEstimator, X: Any) -> Iterator[None]:
+    """Give the estimator back its attributes if the block, which trains on `X`, fails.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        Where the device has no memory for a step. Training does not go on in smaller batches:
+        divergences compare all codes of a batch, so parts of one would add up to another fit.
+    """
     before = dict(vars(estimator))
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         vars(estimator).clear()
         vars(estimator).update(before)
+        if isinstance(error, OutOfMemoryError):
+            raise OutOfMemoryError(_told_of_memory(estimator, np.shape(X), error)) from error
         raise
+
+
+def _told_of_memory(
+    estimator: BaseEstimator, shape: tuple[int, ...], error: OutOfMemoryError
+) -> str:
+    """Return what there was no memory for, and what would need less."""
+    n_rows, n_columns = shape
+    batch_size = resolve_batch_size(estimator.batch_size, n_rows)
+    return (
+        f"{type(estimator).__name__}: the device has no memory left to train on {n_rows:,} rows of "
+        f"{n_columns:,} columns ({4 * n_rows * n_columns:,} bytes) in batches of {batch_size:,}. "
+        f"Set batch_size={max(1, batch_size // 2)} or less, precision='bfloat16', or smaller "
+        "networks; rows of a large file are read in pieces where they come as a memory map. "
+        f"PyTorch says: {error}"
+    )
 
 
 def one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:

@@ -9,6 +9,7 @@ from torch import nn
 
 from skaae import _device
 from skaae._device import (
+    OutOfMemoryError,
     ScopedRandomness,
     apply_in_batches,
     evaluation,
@@ -273,3 +274,37 @@ def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+# ---------------------------------------------------------------------------------------- memory
+
+
+def only(n_rows, told):
+    """Return a function of at most so many rows at once; more are more than the device holds."""
+
+    def bounded(x):
+        told.append(len(x))
+        if len(x) > n_rows:
+            raise OutOfMemoryError("CUDA out of memory.")
+        return function(x)
+
+    return bounded
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 4, 11])
+def test_blocks_that_do_not_fit_are_halved(n_rows):
+    X, told = np.random.default_rng(0).normal(size=(11, 4)), []
+    ours = apply_in_batches(
+        only(n_rows, told), X, n_outputs=2, dtype=torch.float64, device=CPU, batch_size=8
+    )
+    assert (ours == function(torch.as_tensor(X)).numpy()).all()
+    assert [n for n in told if n > n_rows] == [n for n in (8, 4, 2) if n > n_rows]
+
+
+def test_a_row_that_does_not_fit_is_an_error():
+    told = []
+    with pytest.raises(OutOfMemoryError):
+        apply_in_batches(
+            only(0, told), np.zeros((9, 4)), n_outputs=2, dtype=torch.float64, device=CPU
+        )
+    assert told == [9, 4, 2, 1]

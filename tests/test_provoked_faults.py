@@ -12,6 +12,7 @@ from robustness_cases import answers, fit_and_hear, not_finite
 from sklearn.base import clone
 
 from skaae import AdversarialAutoencoder
+from skaae._device import OutOfMemoryError
 from skaae._scaling import ColumnScaling
 from skaae.divergences import DIVERGENCES
 
@@ -116,3 +117,41 @@ def test_a_discriminator_that_wins_leaves_a_fit_that_can_be_used(divergence, rat
     # Either it did no harm, or it is told of.
     assert heard or not model.prior_match_.mismatched
     assert all("of the divergence" in text for text in heard)
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    """Let the device be full in the third step."""
+    steps = []
+
+    def descend(optimizer, objective):
+        steps.append(objective)
+        if len(steps) == 3:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("skaae.training._adam.Adam.descend", descend)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_device_without_memory_says_what_needs_less(name, wine, no_memory):
+    model = clone(ESTIMATORS[name]).set_params(batch_size=60)
+    before = dict(vars(model))
+    with pytest.raises(OutOfMemoryError, match=r"Tried to allocate 2\.00 GiB") as caught:
+        model.fit(*wine)
+    told = str(caught.value)
+    assert f"178 rows of 13 columns ({178 * 13 * 4:,} bytes) in batches of 60." in told
+    assert "Set batch_size=30 or less, precision='bfloat16'" in told
+    assert vars(model) == before
+
+
+def test_a_piece_without_memory_keeps_what_was_learnt(wine, monkeypatch):
+    model = clone(ESTIMATORS["autoencoder"]).partial_fit(wine[0])
+    codes = model.transform(wine[0])
+
+    def descend(*_):
+        raise OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("skaae.training._adam.Adam.descend", descend)
+    with pytest.raises(OutOfMemoryError, match="Set batch_size=32"):
+        model.partial_fit(wine[0])
+    assert (model.transform(wine[0]) == codes).all()

@@ -14,6 +14,7 @@ from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
 from skaae._conditional import ConditionalAdversarialAutoencoder
 from skaae._device import gradients
+from skaae._forked import bear_being_forked
 from skaae._implicit import ImplicitGenerativeModel
 from skaae._persistence import from_files, read_files
 
@@ -96,6 +97,7 @@ def load_files(
     path: Path, *, device: Any = "auto", custom_objects: Any = (), follow_links: bool = False
 ) -> Any:
     """Load as :func:`load` does, where asked also from a cache that is made of symbolic links."""
+    bear_being_forked()
     try:
         files = read_files(path, follow_links=follow_links)
         with gradients():  # so that training can go on from the weights

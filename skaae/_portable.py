@@ -16,6 +16,7 @@ from torch import nn
 
 from skaae._compat import CallbackSupportMixin
 from skaae._device import gradients, new_generator, random_seed, resolve_device
+from skaae._forked import bear_being_forked
 from skaae._version import __version__
 
 
@@ -103,6 +104,7 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
         """Return the generator of a call of ``sample``, its arguments checked."""
         check_is_fitted(self)
+        bear_being_forked()
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
         # Drawn on the CPU, so that a seed gives the same codes on every device.

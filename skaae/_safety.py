@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from skaae._device import OutOfMemoryError
+from skaae._forked import bear_being_forked
 from skaae.training import (
     Budget,
     Outcome,
@@ -34,6 +35,7 @@ def unchanged_on_error(estimator: BaseEstimator, X: Any) -> Iterator[None]:
         Where the device has no memory for a step. Training does not go on in smaller batches:
         divergences compare all codes of a batch, so parts of one would add up to another fit.
     """
+    bear_being_forked()
     before = dict(vars(estimator))
     try:
         yield

@@ -14,6 +14,7 @@ from sklearn.utils import assert_all_finite, check_array, check_consistent_lengt
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from skaae._forked import bear_being_forked
 from skaae._tensors import as_array, as_floats, stand_in
 
 _FLOATS = [np.float64, np.float32]
@@ -170,6 +171,7 @@ def checked_rows(
     and tensors where they are; those to train on (`reset`) only if that is a CUDA device, because
     elsewhere arrays give what arrays give.
     """
+    bear_being_forked()
     settings: dict[str, Any] = {"reset": reset, "dtype": _FLOATS, "ensure_min_samples": least}
     has_labels = y is not None and not isinstance(y, str)
     if isinstance(X, Tensor):
@@ -201,6 +203,7 @@ def _trains_where_it_is(X: Tensor) -> bool:
 
 def checked_codes(X: Any, n_components: int, name: str) -> Any:
     """Return codes of `n_components` columns as ``check_array`` does; a tensor where it is."""
+    bear_being_forked()
     array, finite = stand_in(X) if isinstance(X, Tensor) else (X, {})
     codes = check_array(array, dtype=_FLOATS, **finite)
     if codes.shape[1] != n_components:

@@ -155,3 +155,17 @@ def test_a_piece_without_memory_keeps_what_was_learnt(wine, monkeypatch):
     with pytest.raises(OutOfMemoryError, match="Set batch_size=32"):
         model.partial_fit(wine[0])
     assert (model.transform(wine[0]) == codes).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "bernoulli"])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_last_step_into_the_far_distance_is_taken_back(name, loss, wine):
+    """Weights are finite there, their products are not, and no loss comes after it to tell."""
+    X, y = (wine[0] > wine[0].mean(axis=0)).astype(np.float32), wine[1]
+    model = clone(ESTIMATORS[name]).set_params(learning_rate=1e20, max_iter=1, batch_size=178)
+    if "reconstruction_loss" in model.get_params():
+        model.set_params(reconstruction_loss=loss)
+    (heard,) = fit_and_hear(model, X, y)
+    assert "Training stopped in epoch 1" in heard
+    assert "Lower learning_rate" in heard
+    assert not_finite(model, X, y) == []

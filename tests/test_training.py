@@ -211,6 +211,9 @@ class CountingStep:
     def forget(self):
         self.n_forgotten += 1
 
+    def is_sound(self, batch):
+        return bool(self.model.weight.isfinite().all())
+
     def set_rate(self, factor):
         self.rates.append(factor)
 

@@ -3,9 +3,9 @@
 python examples/benchmarks/soak.py
 
 Resident memory, threads and open files after the tenth fit and after the last, of all estimators
-in turn, each of which is asked, pickled and let go; then of ``partial_fit``, whose rows drift by two
-standard deviations on their way, beside the reconstruction error of the last rows before and after
-they were learnt. The script fails where memory has grown by more than 2 %.
+in turn, each of which is asked, pickled and let go; then of ``partial_fit``, whose rows drift by
+two standard deviations on their way, beside the reconstruction error of the last rows before and
+after they were learnt. The script fails where memory has grown by more than 2 %.
 """
 
 import argparse
@@ -116,9 +116,7 @@ def main():
     report.add(f"{what}: error of the last rows before they were learnt", [before])
     report.add(f"{what}: error of the last rows at the end", [after])
     if any(grows) or after > before:
-        raise SystemExit(
-            "Memory has grown by more than 2 %, or the last rows are not learnt."
-        )
+        raise SystemExit("Memory has grown by more than 2 %, or the last rows are not learnt.")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaae._device import ScopedRandomness
+from skaae._device import ScopedRandomness, evaluation, new_generator
 from skaae.training._adam import MOMENTS, Adam
 from skaae.training._batches import Batch
 
@@ -51,6 +51,22 @@ class BaseStep(ABC):
     @abstractmethod
     def optimizers(self) -> list[Adam]:
         """Return the optimisers."""
+
+    @abstractmethod
+    def _answers(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
+        """Return codes of the rows of a batch, and rows of codes, as inference would."""
+
+    def is_sound(self, batch: Batch) -> bool:
+        """Return whether the weights, and all that they answer to a batch, are finite.
+
+        Weights that a last update threw far may be, where their products are not. No draw of
+        training is taken for this.
+        """
+        generator = new_generator(0, batch.x.device)
+        scoped = ScopedRandomness(generator) if self.scoped_randomness else nullcontext()
+        with evaluation(self.model), scoped:
+            values = [*self.model.parameters(), *self._answers(batch, generator)]
+            return all(bool(value.isfinite().all()) for value in values)
 
     @abstractmethod
     def __call__(self, batch: Batch) -> dict[str, Tensor]:

@@ -89,6 +89,9 @@ class ImplicitStep(BaseStep):
         self.optimizer.descend(loss)
         return {"divergence": loss.detach(), **losses}
 
+    def _answers(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
+        return [self.model(self.model.latent.sample_prior(len(batch.x), generator))]
+
     def _draw(self, n_samples: int) -> Tensor:
         latent = self.model.latent
         codes = drawn_in_parts(lambda n: latent.sample_prior(n, self.generator), n_samples)

@@ -34,6 +34,8 @@ class Step(Stateful, Protocol):
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]: ...
 
+    def is_sound(self, batch: Batch) -> bool: ...
+
     def set_rate(self, factor: float) -> None: ...
 
     def forget(self) -> None: ...
@@ -203,6 +205,7 @@ class _Run:
         self.step, self.watched, self.batches, self.budget = step, watched, batches, budget
         self.look, self.stopping, self.observers = look, stopping, observers
         self.checkpoints = checkpoints
+        self.last_batch: Any = None
         self.ranks = current_ranks()
         self.ranks.start_alike(step)
         self.history: list[dict[str, float]] = []
@@ -259,7 +262,7 @@ class _Run:
         finite = all(math.isfinite(value) for value in losses.values())
         # The last update of an epoch is younger than its losses.
         if finite and (self._is_look(entry) or entry["epoch"] == 1):
-            finite = _is_finite(self.step.model)
+            finite = self.ranks.of_first(self.step.is_sound(self.last_batch))
         return entry, finite
 
     def _rate(self, step: int) -> float:
@@ -339,6 +342,7 @@ class _Run:
             for name, value in self.watched(self.step, batch).items():
                 totals[name] = totals[name] + value if name in totals else value
             n_batches += 1
+            self.last_batch = batch
         means = self.ranks.average(totals.values())
         totals = dict(zip(totals, means))
         return {name: float(total) / n_batches for name, total in totals.items()}, n_batches

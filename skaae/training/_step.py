@@ -191,6 +191,11 @@ class TrainingStep(BaseStep):
         losses |= discriminator
         return {name: value.detach() for name, value in losses.items()}
 
+    def _answers(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
+        codes, given = self.model.mean_codes(batch.x), self.model.given_columns(batch.y)
+        drawn = [self.model.sample_prior(len(batch.x), generator), *codes[1:]]
+        return [*codes, *(self.model.decode_codes(each, given) for each in (codes, drawn))]
+
     def _with_noise(self, x: Tensor) -> Tensor:
         if not self._noise:
             return x

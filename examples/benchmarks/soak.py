@@ -1,6 +1,6 @@
 """Hundreds of fits, and a million rows in small pieces, in one process: what grows.
 
-python examples/benchmarks/soak.py
+python examples/benchmarks/soak.py        (needs psutil)
 
 Resident memory, threads and open files after the tenth fit and after the last, of all estimators
 in turn, each of which is asked, pickled and let go; then of ``partial_fit``, whose rows drift by

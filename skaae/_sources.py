@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -162,6 +162,15 @@ def _is_large(X: Any) -> bool:
     )
 
 
+def _quietly(check: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """Return what a check of scikit-learn does.
+
+    Its first look is a sum, which is NaN for huge numbers of both signs and then warns of itself.
+    """
+    with np.errstate(invalid="ignore"):
+        return check(*args, **settings)
+
+
 def checked_rows(
     estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, least: int = 1
 ) -> Any:
@@ -176,20 +185,20 @@ def checked_rows(
     has_labels = y is not None and not isinstance(y, str)
     if isinstance(X, Tensor):
         array, finite = stand_in(X)
-        checked = validate_data(estimator, array, y, **settings, **finite)
+        checked = _quietly(validate_data, estimator, array, y, **settings, **finite)
         rows = as_floats(X)
         rows = as_array(rows) if reset and not _trains_where_it_is(rows) else rows
         return (rows, checked[1]) if has_labels else rows
     if sparse.issparse(X):
         if get_tags(estimator).input_tags.sparse:
             settings["accept_sparse"] = "csr"
-        checked = validate_data(estimator, X, y, **settings)
+        checked = _quietly(validate_data, estimator, X, y, **settings)
         return (SparseRows(checked[0]), checked[1]) if has_labels else SparseRows(checked)
     if not _is_file(X) or not _is_large(X):
         read = X[:] if _is_file(X) and not hasattr(X, "__array__") else X
-        return validate_data(estimator, read, y, **settings)
+        return _quietly(validate_data, estimator, read, y, **settings)
     # What the first rows are is what scikit-learn has to say something of.
-    validate_data(estimator, X[:least], y[:least] if has_labels else y, **settings)
+    _quietly(validate_data, estimator, X[:least], y[:least] if has_labels else y, **settings)
     if not has_labels:
         return FileRows(X)
     assert_all_finite(y, input_name="y")
@@ -205,7 +214,7 @@ def checked_codes(X: Any, n_components: int, name: str) -> Any:
     """Return codes of `n_components` columns as ``check_array`` does; a tensor where it is."""
     bear_being_forked()
     array, finite = stand_in(X) if isinstance(X, Tensor) else (X, {})
-    codes = check_array(array, dtype=_FLOATS, **finite)
+    codes = _quietly(check_array, array, dtype=_FLOATS, **finite)
     if codes.shape[1] != n_components:
         raise ValueError(
             f"{name}: expected codes with {n_components} columns (n_components), got "

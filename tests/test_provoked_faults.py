@@ -82,6 +82,11 @@ def test_columns_beyond_what_squares_bear_are_named(name, X, column):
         clone(ESTIMATORS[name]).fit(X, labels_of(X))
 
 
+def test_huge_numbers_of_both_signs_warn_of_no_sum():
+    with pytest.raises(ValueError, match=r"got 1\.7e\+308 in column 0"):
+        AdversarialAutoencoder(max_iter=1).fit(1.7e308 * np.array([[1], [1], [-1], [-1]] * 2))
+
+
 def test_rows_that_stay_on_their_device_are_refused_alike():
     with pytest.raises(ValueError, match=r"got 1e\+200 in column 0"):
         ColumnScaling.fit(torch.tensor([[1.0], [1e200]], dtype=torch.float64))

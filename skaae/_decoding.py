@@ -22,6 +22,8 @@ _N_ROWS = 1_000
 _CONSTANT_SHARE = 0.01
 # Samples of a generator, which starts at random, vary by a twentieth before it has learnt anything.
 _CONSTANT_SAMPLES = 0.001
+# Those that vary a hundred times as much as the rows, ten in deviations, have gone astray.
+_ASTRAY_SAMPLES = 100.0
 # Decoders that lose this much more than a constant row have gone astray.
 _ASTRAY = 2.0
 
@@ -89,12 +91,19 @@ def warn_of_decoder(decoding: Decoding, name: str, explained: float) -> bool:
 
 
 def warn_of_generator(spread: float, name: str) -> None:
-    """Raise a ConvergenceWarning where samples hardly vary."""
-    if not spread >= _CONSTANT_SAMPLES:
-        warnings.warn(
-            f"{name}: The generator has collapsed: it answers (almost) the same row for every code "
-            f"({spread:.2g} of the rows' variance). Lower learning_rate, train longer (max_iter), "
-            "or try divergence='mmd'.",
-            ConvergenceWarning,
-            stacklevel=3,
+    """Raise a ConvergenceWarning where samples hardly vary, or far too much."""
+    if not spread < _ASTRAY_SAMPLES:
+        problem = f"gone astray: its rows vary {spread:.2g} times as much as those given"
+    elif spread < _CONSTANT_SAMPLES:
+        problem = (
+            "collapsed: it answers (almost) the same row for every code "
+            f"({spread:.2g} of the rows' variance)"
         )
+    else:
+        return
+    warnings.warn(
+        f"{name}: The generator has {problem}. Lower learning_rate, train longer (max_iter), or "
+        "try divergence='mmd'.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )

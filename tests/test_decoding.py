@@ -6,7 +6,7 @@ from estimator_cases import SHORT
 from sklearn.exceptions import ConvergenceWarning
 
 from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
-from skaae._decoding import Decoding, spread_ratio, warn_of_decoder
+from skaae._decoding import Decoding, spread_ratio, warn_of_decoder, warn_of_generator
 
 
 def test_a_divergence_that_leaves_no_room_for_rows_is_named(digits):
@@ -33,6 +33,12 @@ def test_a_generator_of_one_row_is_named(digits):
     model = ImplicitGenerativeModel(4, learning_rate=1.0, hidden_layer_sizes=(16,), max_iter=20)
     with pytest.warns(ConvergenceWarning, match="generator has collapsed"):
         model.set_params(random_state=0).fit(digits[0][:300])
+
+
+@pytest.mark.parametrize("spread", [1e3, float("inf"), float("nan")])
+def test_a_generator_gone_astray_is_named(spread):
+    with pytest.warns(ConvergenceWarning, match=r"generator has gone astray.*Lower learning_rate"):
+        warn_of_generator(spread, "A")
 
 
 def test_few_components_of_many_columns_are_no_collapse():

@@ -72,11 +72,15 @@ def resolve_precision(precision: str, device: torch.device, n_weights: int) -> t
         return None
     if precision == "bfloat16":
         return torch.bfloat16
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = device.type == "cpu" and _cpu_multiplies_bfloat16()
+    native = multiplies_bfloat16(device)
     return torch.bfloat16 if native and n_weights >= _BFLOAT16_MIN_WEIGHTS else None
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Return whether the hardware multiplies bfloat16 natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and _cpu_multiplies_bfloat16()
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -9,12 +9,19 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.nn import functional
 
+from skaae._device import multiplies_bfloat16
 from skaae._streams import StreamedRows
 
 # Bytes of the products that are looked at together.
 _BLOCK_BYTES = 2**26
 # The nearest rows are in the chunks of rows whose nearest are nearest.
 _CHUNK = 32
+# From so many numbers on, products of bfloat16 come first, where the hardware has them.
+_LEAST_ROUNDED = 2**21
+# So many times the neighbours asked for are measured again in float32.
+_CANDIDATES = 4
+# Two factors and their product are each off by so much of themselves.
+_ROUNDING = 3.0 * 2.0**-9
 
 
 @torch.no_grad()
@@ -23,8 +30,9 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
 
     .. math:: \arg\min_j |x_i - x_j|^2 = \arg\max_j \; x_i \cdot x_j - |x_j|^2 / 2
 
-    Every row is compared with every other, by a block of matrix products at a time. Products of
-    fewer digits than the rows have are no help: rows of one tight cluster come out equally near.
+    Every row is compared with every other, by a block of matrix products at a time. Where bfloat16
+    is fast, its products choose candidates; rows of which it cannot be sure that the nearest are
+    among them, as in tight clusters, which come out equally near, are compared again in float32.
 
     Parameters
     ----------
@@ -36,25 +44,59 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     -------
     places : Tensor of shape (n_samples, n_neighbors), int64
     """
-    n = len(x)
-    n_filled = math.ceil(n / _CHUNK) * _CHUNK
     x = x - x.mean(dim=0)
-    shift = torch.full((n_filled,), torch.inf, dtype=x.dtype, device=x.device)
-    shift[:n] = 0.5 * x.square().sum(dim=1)
-    # What fills the last chunk is infinitely far.
-    others = functional.pad(x, (0, 0, 0, n_filled - n))
-    n_chunks = min(n_neighbors, n_filled // _CHUNK)
-    within = torch.arange(_CHUNK, device=x.device)
-    found = torch.empty(n, n_neighbors, dtype=torch.int64, device=x.device)
-    for rows in torch.arange(n, device=x.device).split(max(1, _BLOCK_BYTES // (4 * n_filled))):
-        near = (others[rows] @ others.T).sub_(shift)
-        near[rows - rows[0], rows] = -torch.inf
-        nearest_of_chunks = near.view(len(rows), -1, _CHUNK).amax(dim=2)
-        chunks = nearest_of_chunks.topk(n_chunks, dim=1, sorted=False).indices
-        places = (chunks[:, :, None] * _CHUNK + within).flatten(1)
-        best = near.gather(1, places).topk(n_neighbors, dim=1).indices
-        found[rows] = places.gather(1, best)
+    found = torch.empty(len(x), n_neighbors, dtype=torch.int64, device=x.device)
+    unsure = torch.arange(len(x), device=x.device)
+    if x.numel() >= _LEAST_ROUNDED and multiplies_bfloat16(x.device):
+        unsure = unsure[~_fill_from_candidates(found, x)]
+    if len(unsure):
+        search = _Search(x, x.dtype)
+        for rows in unsure.split(search.n_rows):
+            found[rows] = search(rows, n_neighbors)[1]
     return found
+
+
+class _Search:
+    """The nearest of rows `x` to some of them, by products of a dtype."""
+
+    def __init__(self, x: Tensor, dtype: torch.dtype) -> None:
+        n = len(x)
+        n_filled = math.ceil(n / _CHUNK) * _CHUNK
+        self.shift = torch.full((n_filled,), torch.inf, dtype=x.dtype, device=x.device)
+        self.shift[:n] = 0.5 * x.square().sum(dim=1)
+        # What fills the last chunk is infinitely far.
+        self.others = functional.pad(x, (0, 0, 0, n_filled - n)).to(dtype)
+        self.n_rows = max(1, _BLOCK_BYTES // (4 * n_filled))
+
+    def __call__(self, rows: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
+        """Return how near the nearest are, and their places."""
+        near = (self.others[rows] @ self.others.T).to(self.shift.dtype).sub_(self.shift)
+        near.scatter_(1, rows[:, None], -torch.inf)
+        nearest_of_chunks = near.view(len(rows), -1, _CHUNK).amax(dim=2)
+        n_chunks = min(n_neighbors, nearest_of_chunks.shape[1])
+        chunks = nearest_of_chunks.topk(n_chunks, dim=1, sorted=False).indices
+        within = torch.arange(_CHUNK, device=near.device)
+        places = (chunks[:, :, None] * _CHUNK + within).flatten(1)
+        best = near.gather(1, places).topk(n_neighbors, dim=1)
+        return best.values, places.gather(1, best.indices)
+
+
+def _fill_from_candidates(found: Tensor, x: Tensor) -> Tensor:
+    """Fill in the neighbours of the rows `x` that are among candidates; return which surely are."""
+    search, n_neighbors = _Search(x, torch.bfloat16), found.shape[1]
+    n_candidates = min(_CANDIDATES * n_neighbors, len(x) - 1)
+    lengths = x.norm(dim=1)
+    sure = torch.empty(len(x), dtype=torch.bool, device=x.device)
+    n_rows = max(1, min(search.n_rows, _BLOCK_BYTES // (4 * n_candidates * x.shape[1])))
+    for rows in torch.arange(len(x), device=x.device).split(n_rows):
+        rounded, places = search(rows, n_candidates)
+        near = torch.bmm(x[places], x[rows][:, :, None])[:, :, 0] - search.shift[places]
+        best = near.topk(n_neighbors, dim=1)
+        found[rows] = places.gather(1, best.indices)
+        # No other can be nearer than the last candidate, but for rounding.
+        slack = _ROUNDING * lengths[rows] * lengths.max()
+        sure[rows] = best.values[:, -1] >= rounded[:, -1] + slack
+    return sure
 
 
 def neighbors_of(rows: Tensor | StreamedRows, n_neighbors: int) -> Tensor:

@@ -8,7 +8,12 @@ from source_cases import SlicesOnly
 
 from skaae import AdversarialAutoencoder
 from skaae._device import new_generator
-from skaae._neighbors import nearest_neighbors, neighbors_of
+from skaae._neighbors import (
+    _fill_from_candidates,
+    _Search,
+    nearest_neighbors,
+    neighbors_of,
+)
 from skaae._rows import rows_in_units
 from skaae._scaling import ColumnScaling
 from skaae._sources import FileRows, SparseRows
@@ -42,6 +47,35 @@ def test_blocks_find_what_lies_in_tight_clusters(monkeypatch, spread):
     found, expected = nearest_neighbors(x, 15).numpy(), reference(x.double().numpy(), 15)
     shared = [len(set(a) & set(b)) / 15 for a, b in zip(found, expected)]
     assert np.mean(shared) > 0.99
+
+
+@pytest.fixture
+def rounded_products(monkeypatch):
+    """Let products of bfloat16 choose candidates, wherever this runs and however few rows."""
+    monkeypatch.setattr("skaae._neighbors.multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr("skaae._neighbors._LEAST_ROUNDED", 0)
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize("n_columns", [3, 50])
+def test_rounded_products_find_the_same(spread, n_columns, rounded_products):
+    centres = 4.0 * scattered(4, n_columns, seed=1)
+    x = centres.repeat_interleave(125, dim=0) + spread * scattered(500, n_columns)
+    found = nearest_neighbors(x, 15)
+    exact = _Search(x - x.mean(dim=0), torch.float32)(torch.arange(500), 15)[1]
+    assert torch.equal(found.sort(dim=1).values, exact.sort(dim=1).values)
+
+
+def test_rounded_products_are_trusted_only_where_rounding_cannot_matter():
+    spread = torch.where(torch.arange(400) < 200, 0.001, 3.0)[:, None]
+    x = 6.0 * torch.eye(20)[torch.arange(400) // 200] + spread * scattered(400, 20)
+    x -= x.mean(dim=0)
+    found = torch.empty(400, 5, dtype=torch.int64)
+    sure = _fill_from_candidates(found, x)
+    assert not sure[:200].any()
+    assert sure[200:].float().mean() > 0.5
+    exact = _Search(x, torch.float32)(torch.arange(400), 5)[1]
+    assert torch.equal(found[sure], exact[sure])
 
 
 def test_copies_of_a_row_are_neighbours_and_itself_is_not():

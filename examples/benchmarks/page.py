@@ -32,6 +32,13 @@ SECTIONS = {
         "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen. Each reducer with "
         "its defaults, once; skaae after so many epochs of a fit that was asked for so many.",
     ),
+    "maps": (
+        "Maps that keep neighbours",
+        "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen, trustworthiness on "
+        "5,000 of them. Fits in turns, the search for neighbours counted. Distance from the prior: "
+        "over that of two samples of it; codes told from the prior: by trees, 0.5 is a perfect "
+        "match.",
+    ),
     "data_parallel": (
         "Several processes",
         "Fits of the networks above under ``torchrun`` with gloo on one machine, each process with "

@@ -10,9 +10,10 @@ the handwritten digits of scikit-learn; half a minute on one core.
 # %%
 # Fit
 # ---
-# The term draws neighbours together and everything else in the batch apart; the divergence keeps
-# all codes in the shape of the prior. Fits of the default length are more than twice as long, and
-# keep neighbours better both times.
+# Before it trains, the fit lays rows out beside their neighbours and carries the layout to the
+# prior; the encoder learns these places, and the divergence keeps all codes in the shape of the
+# prior. Fits of the default length are more than twice as long, and keep neighbours better both
+# times.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits

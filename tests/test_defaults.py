@@ -66,3 +66,12 @@ def test_rows_that_do_not_vary_have_a_reference():
 def test_noise_hides_no_more_than_a_linear_code_leaves(left, noise):
     assert resolve_input_noise("auto", Reference(1.0, left)) == pytest.approx(noise)
     assert resolve_input_noise(0.3, Reference(1.0, left)) == 0.3
+
+
+@pytest.mark.parametrize(("reach", "noise"), [(0.1, 0.1), (0.9, 0.6)])
+def test_on_a_map_there_is_all_of_a_row_to_learn(reach, noise):
+    reference = reference_of(rows_that_leave(0.25), constant_loss=10.0).on_map(reach)
+    assert (reference.loss, reference.rest_decay_factor) == (10.0, 1.0)
+    assert reference.decay_factor == 0.1
+    assert resolve_input_noise("auto", reference) == noise
+    assert resolve_input_noise(0.7, reference) == 0.7

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from sklearn.neighbors import NearestNeighbors
 from source_cases import SlicesOnly
 
-from skaae import AdversarialAutoencoder
+from skaae import AdversarialAutoencoder, load
 from skaae._device import new_generator
 from skaae._neighbors import (
     _fill_from_candidates,
@@ -221,3 +221,13 @@ def test_fewer_rows_than_neighbours():
     X = scattered(8).numpy()
     model = AdversarialAutoencoder(neighbors_weight=1.0, n_neighbors=15, **SHORT).fit(X)
     assert np.isfinite(model.transform(X)).all()
+
+
+@short_fits_may_warn
+def test_maps_are_saved_and_loaded(tmp_path, digits):
+    X = digits[0][:200]
+    model = AdversarialAutoencoder(neighbors_weight=1.0, **SHORT).fit(X)
+    model.save(tmp_path / "map")
+    loaded = load(tmp_path / "map")
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    assert loaded._reference == model._reference

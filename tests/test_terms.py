@@ -169,3 +169,13 @@ def test_codes_that_coincide_have_a_gradient():
     here.samples[0] = dataclasses.replace(here.samples[0], codes=codes)
     Neighbors(1.0)(here).backward()
     assert torch.isfinite(codes.grad).all()
+
+
+def test_codes_are_pulled_to_their_places(x):
+    model = make_model()
+    places = torch.randn(20, 2, generator=new_generator(3))
+    here = dataclasses.replace(view(model, x), places=places)
+    codes = here.samples[0].codes.detach().double().numpy()
+    apart = np.linalg.norm(codes - places.double().numpy(), axis=1)
+    expected = np.log(1.0 + (5.0 * apart) ** 2).mean()
+    assert Neighbors(1.0)(here).item() == pytest.approx(expected, rel=1e-5)

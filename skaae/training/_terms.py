@@ -171,20 +171,27 @@ def _distances_to_nearest(x: Tensor) -> Tensor:
     return torch.where(nearest.isfinite(), nearest, 0.0)
 
 
-# The map spreads over so many of the distances at which neighbours feel each other.
+# The map spreads over so many of the distances at which neighbours feel each other,
 _NEIGHBOR_SCALE = 10.0
+# and a row that is farther than a fifth of it from its place is pulled the less the farther it is.
 _PLACE_SCALE = 5.0
 
 
 class Neighbors(Term):
-    r"""Codes of neighbouring rows are nearer to each other than to the rest of the batch.
+    r"""Codes of neighbouring rows are nearer to each other than to other codes.
+
+    Where places :math:`t_i` beside the neighbours are known, codes are pulled there,
+
+    .. math:: E \log(1 + s^2 |z_i - t_i|^2), \qquad s = 5,
+
+    the negative logarithm of a Cauchy-like density, which lets go of rows that cannot get there.
+    Elsewhere they are told from the rest of the batch, a contrastive estimate of t-SNE's objective,
 
     .. math:: -E \log \frac{q(z_i, z_{n(i)})}{\sum_j q(z_i, z_{n(j)})}, \qquad
-        q(z, z') = \frac{1}{1 + s^2 |z - z'|^2},
+        q(z, z') = \frac{1}{1 + s^2 |z - z'|^2}, \qquad s = 10,
 
-    and the same from the neighbours' side, for rows i of the batch and a neighbour n(i) of each;
-    z is in standard deviations of the prior, and s is 10. It is a contrastive estimate of t-SNE's
-    objective.
+    and the same from the neighbours' side, for rows i of the batch and a neighbour n(i) of each.
+    z is in standard deviations of the prior.
 
     References
     ----------
@@ -197,19 +204,23 @@ class Neighbors(Term):
     name = "neighbors"
 
     def __call__(self, view: View) -> Tensor:
-        """Return the cross-entropy in nats; 0 where no row has a neighbour."""
+        """Return the mean in nats; 0 where no row has a neighbour."""
         codes = view.samples[0].codes.float()
         if view.places is not None:
             squared = (codes - view.places).square().sum(dim=1)
             return torch.log1p(_PLACE_SCALE**2 * squared).mean()
         if not view.n_pairs:
             return codes.new_zeros(())
-        rows, beside = codes[: view.n_pairs], codes[-view.n_pairs :]
-        lengths = rows.square().sum(dim=1)[:, None] + beside.square().sum(dim=1)
-        squared = (lengths - 2.0 * rows @ beside.T).clamp_min(0.0)
-        log_q = -torch.log1p(_NEIGHBOR_SCALE**2 * squared)
-        own = torch.arange(len(rows), device=log_q.device)
-        return 0.5 * (functional.cross_entropy(log_q, own) + functional.cross_entropy(log_q.T, own))
+        return _told_apart(codes[: view.n_pairs], codes[-view.n_pairs :])
+
+
+def _told_apart(rows: Tensor, beside: Tensor) -> Tensor:
+    """Return the cross-entropy of telling each row's neighbour from those of the others."""
+    lengths = rows.square().sum(dim=1)[:, None] + beside.square().sum(dim=1)
+    squared = (lengths - 2.0 * rows @ beside.T).clamp_min(0.0)
+    log_q = -torch.log1p(_NEIGHBOR_SCALE**2 * squared)
+    own = torch.arange(len(rows), device=log_q.device)
+    return 0.5 * (functional.cross_entropy(log_q, own) + functional.cross_entropy(log_q.T, own))
 
 
 class HeadDistance(Term):

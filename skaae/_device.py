@@ -79,7 +79,7 @@ def resolve_precision(precision: str, device: torch.device, n_weights: int) -> t
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bfloat16 natively."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and _cpu_multiplies_bfloat16()
 
 

@@ -49,12 +49,12 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
     divergence_weight : float or "auto", default="auto"
         The weight w. ``"auto"`` is a constant of the divergence times the reconstruction loss of
         the best constant row, which makes the balance independent of the number of columns, or
-        twice what as many principal components leave of that loss, where it is less; with
-        ``"posterior_kl"`` it is 1.
+        twice what as many principal components leave of that loss, where it is less and ``fit``
+        lays out no map; with ``"posterior_kl"`` it is 1.
     neighbors_weight : float, default=0.0
         Weight of a term that keeps the codes of neighbouring rows together, as t-SNE and UMAP do,
-        times the reconstruction loss of the best constant row. 0 leaves it out; 1 is a good start
-        for a map (:doc:`/guide/maps`).
+        times the loss that ``divergence_weight="auto"`` multiplies. 0 leaves it out; 1 is a good
+        start for a map (:doc:`/guide/maps`).
     n_neighbors : int, default=15
         Nearest rows, in the networks' units, that count as a row's neighbours.
     posterior : str or Posterior, default="deterministic"
@@ -83,13 +83,13 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. Where principal components leave less than half of a row, and
         little of that can be told from them, decoder and discriminators decay up to fifty times as
-        fast (:doc:`/guide/networks`). With `neighbors_weight` it is a tenth. The linear path is
-        not decayed.
+        fast (:doc:`/guide/networks`). Where ``fit`` lays out a map it is a tenth. The linear
+        path is not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
         falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square
         root of the share of variance that as many principal components leave, where that is less.
-        With `neighbors_weight` it stays, and ``"auto"`` reaches no further than the neighbours.
+        Where ``fit`` lays out a map it stays, and ``"auto"`` reaches no further than neighbours.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their reconstruction and their distance from the prior
         stop improving, and keep the best state.

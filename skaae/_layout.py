@@ -11,10 +11,12 @@ _N_ITERATIONS = 200
 _EARLY, _LATE = 4.0, 2.0
 _EARLY_SHARE = 0.4
 _MOMENTUM = 0.8
+_MAX_STEP = 5.0
 # Each row is repelled by so many others, drawn anew for each block of rows: one draw for all rows
 # moves them together, and groups with them.
 _N_REPELLING = 400
 _BLOCK = 2048
+_PULLED = 2**15
 # Small against the distance of 1 at which rows feel each other.
 _START_SPREAD = 0.1
 # Steps of the way to the prior, and how far of it each goes.
@@ -61,6 +63,8 @@ def lay_out(start: Tensor, neighbors: Tensor, generator: torch.Generator) -> Ten
         gains = torch.where(slope * velocity < 0, gains + 0.2, gains * 0.8).clamp_min_(0.01)
         rate = 1.0 - iteration / _N_ITERATIONS
         velocity = _MOMENTUM * velocity - rate * gains * slope
+        # A row that met another by chance is not flung out of the map.
+        velocity *= _MAX_STEP / velocity.norm(dim=1, keepdim=True).clamp_min(_MAX_STEP)
         places = places + velocity
         places -= places.mean(dim=0)
     return places
@@ -68,10 +72,14 @@ def lay_out(start: Tensor, neighbors: Tensor, generator: torch.Generator) -> Ten
 
 def _attraction(places: Tensor, neighbors: Tensor) -> Tensor:
     """Return what each row's neighbours, and the rows whose neighbour it is, pull it by."""
-    apart = places[:, None] - places[neighbors]
-    pull = apart / (1.0 + apart.square().sum(dim=2, keepdim=True)) * (0.5 / neighbors.shape[1])
-    total = pull.sum(dim=1)
-    return total.index_add_(0, neighbors.flatten(), pull.flatten(0, 1), alpha=-1.0)
+    total = torch.zeros_like(places)
+    for start in range(0, len(places), _PULLED):
+        block = slice(start, start + _PULLED)
+        apart = places[block, None] - places[neighbors[block]]
+        pull = apart / (1.0 + apart.square().sum(dim=2, keepdim=True)) * (0.5 / neighbors.shape[1])
+        total[block] += pull.sum(dim=1)
+        total.index_add_(0, neighbors[block].flatten(), pull.flatten(0, 1), alpha=-1.0)
+    return total
 
 
 def _repulsion(places: Tensor, generator: torch.Generator) -> Tensor:
@@ -86,7 +94,8 @@ def _repulsion(places: Tensor, generator: torch.Generator) -> Tensor:
             drawn = torch.randint(n, (n_drawn,), generator=generator, device=places.device)
             others = places[drawn]
         q = _squared_distances(block, others).add_(1.0).reciprocal_()
-        total += q.sum()
+        # Rows first: what threads would add up in parts has other last digits with each number.
+        total += q.sum(dim=1).sum()
         q.square_()
         push[start : start + _BLOCK] = block * q.sum(dim=1, keepdim=True) - q @ others
     # Sums over those drawn, in the push and in the total alike, stand for sums over all. A row that
@@ -130,7 +139,11 @@ def carried_to_prior(places: Tensor, prior_codes: Tensor, generator: torch.Gener
     ranks = (torch.arange(n, device=places.device) + 0.5) * (len(prior_codes) / n)
     ranks = ranks.long()
     for _ in range(_N_TRANSPORTS):
-        axes = torch.linalg.qr(_normal_like(places[:n_components], generator, n_components))[0]
+        # On the CPU, since not every device can orthogonalise.
+        drawn = torch.randn(
+            n_components, n_components, generator=generator, device=generator.device
+        )
+        axes = torch.linalg.qr(drawn.cpu())[0].to(places)
         along = places @ axes
         goal = (prior_codes @ axes).sort(dim=0).values[ranks]
         order = along.argsort(dim=0)
@@ -150,6 +163,5 @@ def _standardized(x: Tensor) -> Tensor:
     return x / x.std(dim=0).clamp_min(1e-12)
 
 
-def _normal_like(x: Tensor, generator: torch.Generator, n_rows: int | None = None) -> Tensor:
-    shape = (len(x) if n_rows is None else n_rows, x.shape[1])
-    return torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+def _normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from skaae._base import BaseAdversarialAutoencoder
 from skaae._compat import Interval
+from skaae.priors import as_prior
 from skaae.training import Neighbors, Reference, Term
 
 # Of the encoder's last hidden layer, where the map is laid out before training.
@@ -33,7 +34,7 @@ class NeighborhoodAutoencoder(BaseAdversarialAutoencoder):
 
     def _default_builder(self, role: str) -> Any:
         builder = super()._default_builder(role)
-        if role == "encoder" and self.neighbors_weight:
+        if role == "encoder" and self.neighbors_weight and not as_prior(self.prior).on_simplex:
             # Groups that stand apart on the map are no linear function of the rows.
             builder.set_params(linear_path=False, n_anchors=_N_ANCHORS)
         return builder

@@ -16,8 +16,8 @@ from skaae._streams import StreamedRows
 _BLOCK_BYTES = 2**26
 # The nearest rows are in the chunks of rows whose nearest are nearest.
 _CHUNK = 32
-# From so many numbers on, products of bfloat16 come first, where the hardware has them.
-_LEAST_ROUNDED = 2**21
+# From so many rows on, products of bfloat16 come first, where the hardware has them.
+_LEAST_ROUNDED = 16_384
 # So many times the neighbours asked for are measured again in float32.
 _CANDIDATES = 4
 # Two factors and their product are each off by so much of themselves.
@@ -47,7 +47,7 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     x = x - x.mean(dim=0)
     found = torch.empty(len(x), n_neighbors, dtype=torch.int64, device=x.device)
     unsure = torch.arange(len(x), device=x.device)
-    if x.numel() >= _LEAST_ROUNDED and multiplies_bfloat16(x.device):
+    if len(x) >= _LEAST_ROUNDED and multiplies_bfloat16(x.device):
         unsure = unsure[~_fill_from_candidates(found, x)]
     if len(unsure):
         search = _Search(x, x.dtype)
@@ -85,17 +85,23 @@ def _fill_from_candidates(found: Tensor, x: Tensor) -> Tensor:
     """Fill in the neighbours of the rows `x` that are among candidates; return which surely are."""
     search, n_neighbors = _Search(x, torch.bfloat16), found.shape[1]
     n_candidates = min(_CANDIDATES * n_neighbors, len(x) - 1)
+    # Two rows' lengths bound how far their product can be off. The longest may be an outlier's.
     lengths = x.norm(dim=1)
-    sure = torch.empty(len(x), dtype=torch.bool, device=x.device)
-    n_rows = max(1, min(search.n_rows, _BLOCK_BYTES // (4 * n_candidates * x.shape[1])))
-    for rows in torch.arange(len(x), device=x.device).split(n_rows):
-        rounded, places = search(rows, n_candidates)
-        near = torch.bmm(x[places], x[rows][:, :, None])[:, :, 0] - search.shift[places]
-        best = near.topk(n_neighbors, dim=1)
-        found[rows] = places.gather(1, best.indices)
-        # No other can be nearer than the last candidate, but for rounding.
-        slack = _ROUNDING * lengths[rows] * lengths.max()
-        sure[rows] = best.values[:, -1] >= rounded[:, -1] + slack
+    slack = _ROUNDING * lengths * lengths.max()
+    sure = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    n_measured = max(1, _BLOCK_BYTES // (4 * n_candidates * x.shape[1]))
+    for rows in torch.arange(len(x), device=x.device).split(search.n_rows):
+        rounded, candidates = search(rows, n_candidates)
+        for part in torch.arange(len(rows), device=x.device).split(n_measured):
+            here, places = rows[part], candidates[part]
+            near = torch.bmm(x[places], x[here][:, :, None])[:, :, 0] - search.shift[places]
+            best = near.topk(n_neighbors, dim=1)
+            found[here] = places.gather(1, best.indices)
+            # No other can be nearer than the last candidate, but for rounding.
+            sure[here] = best.values[:, -1] >= rounded[part, -1] + slack[here]
+        if not sure[rows].any():
+            # Nor will it help other rows.
+            break
     return sure
 
 

@@ -56,7 +56,7 @@ def _told_of_memory(
     return (
         f"{type(estimator).__name__}: the device has no memory left to train on {n_rows:,} rows of "
         f"{n_columns:,} columns ({4 * n_rows * n_columns:,} bytes) in batches of {batch_size:,}. "
-        f"Set batch_size={max(1, batch_size // 2)} or less, precision='bfloat16', or smaller "
+        f"Set batch_size={max(2, batch_size // 2)} or less, precision='bfloat16', or smaller "
         "networks; rows of a large file are read in pieces where they come as a memory map. "
         f"PyTorch says: {error}"
     )

@@ -36,7 +36,7 @@ def test_anchors_may_stand_beside_a_linear_path():
     torch.testing.assert_close(network(x), network.network(x) + network.linear(x))
 
 
-@pytest.mark.parametrize("n_anchors", [-1, 1.5])
+@pytest.mark.parametrize("n_anchors", [-1, 1, 1.5])
 def test_a_number_of_anchors_is_no_other_number(n_anchors):
     with pytest.raises(ValueError, match="n_anchors"):
         MLP(n_anchors=n_anchors)(3, 2)

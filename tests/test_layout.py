@@ -104,6 +104,33 @@ def test_columns_that_start_alike_part():
     assert places[:, 1].std() > 0.1 * places[:, 0].std()
 
 
+def test_places_are_the_same_with_any_number_of_threads():
+    """The least digit would grow to another map in hundreds of steps."""
+    x, _ = groups(n_groups=10, size=250)
+    neighbors, start, prior_codes = (
+        nearest_neighbors(x, N_NEIGHBORS),
+        x[:, :2],
+        scattered(10_000, 2),
+    )
+    before, found = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            places = lay_out(start, neighbors, new_generator(0))
+            found.append(carried_to_prior(places, prior_codes, new_generator(1)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+def test_no_row_is_flung_out():
+    """Of rows without groups, some lie alone for a while, and meet another by chance."""
+    x = scattered(1_500, 40)
+    places = lay_out(x[:, :2], nearest_neighbors(x, 15), new_generator(0))
+    apart = (places[:, None] - places[nearest_neighbors(places, 3)]).norm(dim=2)
+    assert apart.max() < 10.0
+
+
 def test_copies_of_rows_are_laid_out_too():
     x = scattered(3, 4).repeat(20, 1)
     places = lay_out(x[:, :2], nearest_neighbors(x, 19), new_generator(0))
@@ -182,6 +209,11 @@ def test_rows_of_a_file_have_no_map():
     assert map_of(streamed, latent(), first_columns, N_NEIGHBORS, 0) is None
 
 
+def test_corners_of_a_simplex_are_no_places():
+    x, _ = groups()
+    assert map_of(x, latent(3, prior="categorical"), first_columns, N_NEIGHBORS, 0) is None
+
+
 def test_processes_take_the_map_of_the_first(monkeypatch):
     x, _ = groups()
     sent = (scattered(len(x), 2), 0.5)
@@ -202,8 +234,8 @@ def test_codes_of_new_rows_meet_the_prior_and_keep_groups_apart(prior, digits):
         prior=prior, neighbors_weight=1.0, hidden_layer_sizes=(128,), random_state=0
     ).fit(X[:800])
     codes = model.transform(X)
-    # Without neighbors_weight 0.72, by two principal components 0.53.
-    assert KNeighborsClassifier(10).fit(codes[:800], y[:800]).score(codes[800:], y[800:]) > 0.88
+    # Without neighbors_weight 0.72, by two principal components 0.53; other seeds 0.86 to 0.90.
+    assert KNeighborsClassifier(10).fit(codes[:800], y[:800]).score(codes[800:], y[800:]) > 0.82
     match = prior_match(model, X[800:], random_state=0)
     # Without it 3.4 times: these rows were written by other people.
     assert match.distance < 2.5 * match.reference

@@ -66,6 +66,23 @@ def test_rounded_products_find_the_same(spread, n_columns, rounded_products):
     assert torch.equal(found.sort(dim=1).values, exact.sort(dim=1).values)
 
 
+def test_rounded_products_that_help_no_row_are_given_up(rounded_products, monkeypatch):
+    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 50 * 4 * 512)
+    x, calls = 50.0 + 0.001 * scattered(512, 20), []
+    x[-1] += 1e3
+    search = _Search.__call__
+
+    def counted(self, rows, n_neighbors):
+        calls.append(self.others.dtype)
+        return search(self, rows, n_neighbors)
+
+    monkeypatch.setattr(_Search, "__call__", counted)
+    found = nearest_neighbors(x, 5)
+    assert calls.count(torch.bfloat16) == 1
+    exact = search(_Search(x - x.mean(dim=0), torch.float32), torch.arange(512), 5)[1]
+    assert torch.equal(found, exact)
+
+
 def test_rounded_products_are_trusted_only_where_rounding_cannot_matter():
     spread = torch.where(torch.arange(400) < 200, 0.001, 3.0)[:, None]
     x = 6.0 * torch.eye(20)[torch.arange(400) // 200] + spread * scattered(400, 20)

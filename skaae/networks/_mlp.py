@@ -32,7 +32,7 @@ def check_layer_sizes(sizes: Sequence[int], name: str) -> tuple[int, ...]:
 class LinearPathNetwork(nn.Module):
     """A network beside a linear map, their outputs added.
 
-    The network starts at zero, so that the whole starts as the linear map, which
+    Where the network starts at zero, the whole starts as the linear map, which
     ``set_linear_path`` can make a principal component analysis.
     """
 
@@ -68,7 +68,7 @@ class MLP(BaseEstimator):
     .. math:: f(x) = A x + b + W_L \, a(W_{L-1} \ldots a(W_1 x))
 
     The linear path starts as the principal component analysis of the training rows and the last
-    layer at zero: training begins where PCA ends.
+    layer, unless it has anchors, at zero: training begins where PCA ends.
 
     Parameters
     ----------
@@ -81,9 +81,10 @@ class MLP(BaseEstimator):
         Whether hidden units are normalised over the batch before their activation. An encoder that
         infers labels needs it; not for discriminators, which it breaks.
     n_anchors : int, default=0
-        Units of a further hidden layer whose activation is the softmax. Outputs, but for the linear
-        path, are then means of so many anchors, weighted by how much a row belongs to each: an
-        encoder draws groups apart by it that it would else smear over the way from one to another.
+        Units of a further hidden layer whose activation is the softmax; at least two, or none.
+        Outputs, but for the linear path, are then means of so many anchors, weighted by how much a
+        row belongs to each: an encoder draws groups apart by it that it would else smear over the
+        way from one to another.
 
     Raises
     ------
@@ -129,6 +130,10 @@ class MLP(BaseEstimator):
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Return a new network from `n_inputs` to `n_outputs` columns."""
         self._validate_params()
+        if self.n_anchors == 1:
+            raise ValueError(
+                "n_anchors: expected 0 or at least 2, got 1: one anchor is a constant."
+            )
         sizes = check_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes")
         layers: list[nn.Module] = []
         width = n_inputs

@@ -262,8 +262,11 @@ class _Run:
         finite = all(math.isfinite(value) for value in losses.values())
         # The last update of an epoch is younger than its losses.
         if finite and (self._is_look(entry) or entry["epoch"] == 1):
-            finite = self.ranks.of_first(self.step.is_sound(self.last_batch))
+            finite = self._is_sound()
         return entry, finite
+
+    def _is_sound(self) -> bool:
+        return self.ranks.of_first(self.step.is_sound(self.last_batch))
 
     def _rate(self, step: int) -> float:
         return self.budget.rate(step) * 0.5**self.n_recoveries
@@ -306,7 +309,7 @@ class _Run:
         has_best = self.stopping is not None and math.isfinite(self.stopping.best)
         # An epoch that is tried again has left the state of an earlier one.
         is_new = "recoveries" not in self.history[-1]
-        if stop and is_new and not has_best and _is_finite(self.step.model):
+        if stop and is_new and not has_best and self._is_sound():
             self.good = (_state(self.step.model), len(self.history))
         return stop
 
@@ -346,10 +349,6 @@ class _Run:
         means = self.ranks.average(totals.values())
         totals = dict(zip(totals, means))
         return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
-
-
-def _is_finite(model: nn.Module) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def map_of(
     """Return where among the codes of `latent` each row belongs, or None where that is not known.
 
     Rows are laid out beside their neighbours, and the whole is carried to the prior. Rows of a
-    file are never at hand all at once.
+    file are never at hand all at once, and corners of a simplex are no places to lie side by side.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def map_of(
     -------
     map : Map or None
     """
-    if isinstance(rows, StreamedRows) and rows.source.in_runs:
+    in_pieces = isinstance(rows, StreamedRows) and rows.source.in_runs
+    if in_pieces or latent.prior.on_simplex:
         return None
     ranks = current_ranks()
     # One process lays them out for all: sums may differ in their last digits.

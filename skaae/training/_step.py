@@ -193,7 +193,11 @@ class TrainingStep(BaseStep):
 
     def _answers(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
         codes, given = self.model.mean_codes(batch.x), self.model.given_columns(batch.y)
-        drawn = [self.model.sample_prior(len(batch.x), generator), *codes[1:]]
+        # As codes of other rows may be; a prior of the user's may have draws to keep count of.
+        normal = torch.randn(
+            codes[0].shape, generator=generator, dtype=codes[0].dtype, device=codes[0].device
+        )
+        drawn = [self.model.latents[0].prior.project(normal), *codes[1:]]
         return [*codes, *(self.model.decode_codes(each, given) for each in (codes, drawn))]
 
     def _with_noise(self, x: Tensor) -> Tensor:

@@ -53,7 +53,9 @@ def continued_model(
     for name in ("encoder", "decoder"):
         before, now = (repr(getattr(model, name)) for model in (fitted, asked))
         if before != now:
-            raise _refusal(f"{name} (or hidden_layer_sizes, neighbors_weight)", before, now)
+            map_alone = ("Softmax" in before) != ("Softmax" in now)
+            told = "neighbors_weight" if map_alone else "hidden_layer_sizes"
+            raise _refusal(f"{name} (or {told})", before, now)
     model = copy.deepcopy(fitted)
     # More rows may have labels by now, and the frequencies of labels be known better.
     model.latents = (model.latents[0], *asked.latents[1:])

@@ -277,6 +277,13 @@ def test_warm_start_refuses_another_size(X):
 
 
 @short_fits_may_warn
+def test_warm_start_refuses_to_make_a_map_of_what_is_none(unit_rows):
+    model = AdversarialAutoencoder(warm_start=True, **SHORT).fit(unit_rows)
+    with pytest.raises(ValueError, match=r"expected encoder \(or neighbors_weight\)="):
+        model.set_params(neighbors_weight=1.0).fit(unit_rows)
+
+
+@short_fits_may_warn
 def test_warm_start_refuses_other_layers(unit_rows):
     model = AdversarialAutoencoder(warm_start=True, **SHORT).fit(unit_rows)
     with pytest.raises(

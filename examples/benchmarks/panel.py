@@ -56,26 +56,30 @@ TABLES = {
 FILES = ["olivetti", "frey_faces", "usps", "letter", "satimage", "pbmc3k", "mammoth", "mnist"]
 STANDARDISED = {*TABLES, "letter", "satimage"}
 SETS = [*TABLES, "digits", *FILES]
+PARTS = ("X_train", "y_train", "X_test", "y_test")
 # The larger, the slower: neighbours of all pairs, and trees on that many rows.
 MOST_MEASURED = 2_000
 MOST_KERNEL_ROWS = 5_000
 
 
-def load(name, folder):
-    """Return training rows, classes, held-out rows, classes; classes are None where none are."""
+def read(name, folder):
+    """Return the arrays of a set, rows as floats: X and y, or X_train, y_train, X_test, y_test."""
     if name not in FILES:
         X, y = TABLES.get(name, load_digits)(return_X_y=True)
-        y = None if name == "diabetes" else y
-    else:
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
-            arrays = dict(file)
-        if "X_train" in arrays:
-            X, X_held = (
-                arrays[part].reshape(len(arrays[part]), -1).astype(np.float32)
-                for part in ("X_train", "X_test")
-            )
-            return in_units(name, X, arrays["y_train"], X_held, arrays["y_test"])
-        X, y = arrays["X"].reshape(len(arrays["X"]), -1).astype(np.float32), arrays.get("y")
+        return {"X": X} if name == "diabetes" else {"X": X, "y": y}
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
+        arrays = {key: file[key] for key in (*PARTS, "X", "y") if key in file.files}
+    for key in {"X", "X_train", "X_test"} & arrays.keys():
+        arrays[key] = arrays[key].reshape(len(arrays[key]), -1).astype(np.float32)
+    return arrays
+
+
+def load(name, folder):
+    """Return training rows, classes, held-out rows, classes; classes are None where none are."""
+    arrays = read(name, folder)
+    if "X_train" in arrays:
+        return in_units(name, *(arrays[part] for part in PARTS))
+    X, y = arrays["X"], arrays.get("y")
     split = train_test_split(X, np.zeros(len(X)) if y is None else y, test_size=0.3, random_state=0)
     X, X_held, y_train, y_held = split
     return in_units(name, X, None if y is None else y_train, X_held, None if y is None else y_held)

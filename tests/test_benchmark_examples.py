@@ -1,0 +1,89 @@
+"""The benchmark that counts what goes wrong in default fits: what it leaves, and its page."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skaae import AdversarialAutoencoder
+from skaae.training import Budget
+
+BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
+
+
+@pytest.fixture
+def run_script(monkeypatch, tmp_path):
+    """Return a function that runs default_fits.py for three epochs a fit and answers its sets."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr(Budget, "default", lambda n_samples, n_batches: Budget(3, n_batches))
+
+    def run(*arguments):
+        options = ["--data", tmp_path, "--out", tmp_path, *arguments]
+        monkeypatch.setattr(sys, "argv", ["default_fits.py", *map(str, options)])
+        runpy.run_path(str(BENCHMARKS / "default_fits.py"), run_name="__main__")
+        return json.loads((tmp_path / "default_fits.json").read_text())["sets"]
+
+    yield run
+    for module in ("panel", "provenance", "report", "rivals"):
+        sys.modules.pop(module, None)
+
+
+def page(name):
+    return runpy.run_path(str(BENCHMARKS / "default_fits_page.py"))[name]
+
+
+def test_default_fits_leave_figures_of_two_dimensions(run_script):
+    sets = run_script("--only", "wine", "--seeds", 1)
+    assert list(sets) == ["wine, 2", "wine, 8"]
+    for content in sets.values():
+        assert content["shape"] == [125, 53, 13]
+        (figures,) = content["fits"].values()
+        values = [figures[what] for what in ("error", "prior", "distance", "spread")]
+        assert np.isfinite(values).all()
+        assert figures["not finite"] == 0
+
+
+def test_more_seeds_are_added_to_what_is_there(run_script):
+    first = run_script("--only", "iris", "--seeds", 1)["iris, 2"]["fits"]
+    both = run_script("--only", "iris", "--seeds", 2)["iris, 2"]["fits"]
+    assert list(both) == ["0", "1"]
+    assert both["0"] == first["0"]  # its seconds too: it was not fitted again
+    assert both["1"]["error"] != both["0"]["error"]
+
+
+def test_what_goes_wrong_is_counted(run_script, monkeypatch):
+    def fit(self, X):
+        raise ValueError("a made-up reason")
+
+    monkeypatch.setattr(AdversarialAutoencoder, "fit", fit)
+    sets = run_script("--only", "iris", "--seeds", 1)
+    assert sets["iris, 2"]["fits"]["0"]["failed"] == "ValueError: a made-up reason"
+    assert "1 ended in an error" in page("total")(sets)
+
+
+def test_answers_that_are_not_finite_are_counted(run_script, monkeypatch):
+    def sample(self, n_samples, random_state):
+        return np.full((n_samples, 4), np.nan)
+
+    monkeypatch.setattr(AdversarialAutoencoder, "sample", sample)
+    (figures,) = run_script("--only", "iris", "--seeds", 1)["iris, 2"]["fits"].values()
+    assert figures["not finite"] == 45 * 4
+
+
+def test_the_page_has_medians_worst_figures_and_seeds_that_warned():
+    fit = {"prior": 1.0, "spread": 0.9, "collapsed": False, "not finite": 0, "warnings": []}
+    fits = {str(seed): {**fit, "error": 0.5 + 0.1 * seed} for seed in range(5)}
+    fits["3"] |= {"warnings": ["SomeWarning: codes"], "collapsed": True, "spread": 0.05}
+    sets = {"letter, 8": {"shape": [1400, 600, 16], "fits": fits}}
+    assert page("cells_of")("letter, 8", **sets["letter, 8"]) == [
+        *("letter", "8", "1,400 + 600", "16", "5"),
+        *("0.70", "0.90", "1.00", "1.00", "0.90", "0.05"),
+    ]
+    assert "5 fits of 1 sets: 0 ended in an error, 0 answered" in page("total")(sets)
+    assert "1 had collapsed codes, 1 warned" in page("total")(sets)
+    lines = page("told")(sets).splitlines()
+    assert lines[0] == "- letter, 8: collapsed, seeds [3] of 5."
+    assert lines[1] == "- letter, 8: ``SomeWarning: codes ...``, seeds [3] of 5."

@@ -16,7 +16,8 @@ Written by ``examples/benchmarks/default_fits_page.py`` from what
 ``examples/benchmarks/default_fits.py`` left: ``AdversarialAutoencoder(2)``, and ``(8)`` where there
 are more than eight columns, nothing else set. A seed draws at most 2,000 rows of a set at random,
 holds 30 % of them out, and is the fit's ``random_state``. Tables are standardised by their training
-rows, images and gene expressions are as they come.
+rows, images and gene expressions are as they come. Seconds stand in the JSON alone: the machine was
+busy with other work, for which the fits waited.
 
 {hardware} {versions}
 

@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """A panel of data sets
 ====================
 
-Sets that stand here are those that were run on the present code; the script has nine more.
+Sets that stand here are those that were run on the present code; the script has eight more.
 
 Written by ``examples/benchmarks/panel_page.py`` from what ``examples/benchmarks/panel.py`` left:
 every reducer with its defaults, every figure one of rows that it has not seen, medians over as many

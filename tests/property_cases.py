@@ -4,29 +4,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import torch
+from estimator_cases import ESTIMATORS
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from skaae import (
-    AdversarialAutoencoder,
-    AdversarialAutoencoderClassifier,
-    AdversarialAutoencoderClusterer,
-    ConditionalAdversarialAutoencoder,
-    ImplicitGenerativeModel,
-)
 from skaae.divergences import DIVERGENCES
 from skaae.losses import LOSSES
 from skaae.posteriors import POSTERIORS
 from skaae.priors import PRIORS
-
-ESTIMATORS = {
-    "autoencoder": AdversarialAutoencoder,
-    "conditional": ConditionalAdversarialAutoencoder,
-    "classifier": AdversarialAutoencoderClassifier,
-    "clusterer": AdversarialAutoencoderClusterer,
-    "implicit": ImplicitGenerativeModel,
-}
 
 
 def strided(X):
@@ -185,5 +171,5 @@ def cases(draw, name):
     small = {"n_components": 2, "hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0}
     if name == "clusterer":
         small["n_clusters"] = 2
-    model = ESTIMATORS[name](**{**small, **parameters})
+    model = type(ESTIMATORS[name])(**{**small, **parameters})
     return model, X, CONTAINERS[container](X), draw(labels(len(X)))

@@ -9,8 +9,8 @@ dimensions for a picture and in sixteen before a classifier. A minute on one cor
 # %%
 # Fit in two dimensions
 # ---------------------
-# Held-out rows are mapped by a network, so ``transform`` of new rows is exact and instant. The
-# codes fill the prior, here a standard normal.
+# Rows are mapped by a network, so ``transform`` maps new ones as it maps those of the fit, at once.
+# The codes fill the prior, here a standard normal.
 
 import sys
 import warnings

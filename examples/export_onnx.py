@@ -4,7 +4,7 @@ A fitted estimator in ONNX Runtime
 
 Training needs PyTorch; serving does not have to. Encoder and decoder are written to files that ONNX
 Runtime runs, in Python, C++, Java or a browser. On the handwritten digits of scikit-learn; seconds
-on two cores (``pip install "skaae[onnx]" onnxruntime``).
+on two cores (``pip install -e ".[onnx]" onnxruntime``).
 """
 
 # %%

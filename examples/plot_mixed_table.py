@@ -4,7 +4,7 @@ A table of numbers and categories
 
 Numbers go through an adversarial autoencoder, categories become columns of 0 and 1, and a
 classifier takes both: a ColumnTransformer in a Pipeline, with frames of pandas all the way. On the
-wine table of scikit-learn; seconds on one core (``pip install "skaae[plot]" pandas``).
+wine table of scikit-learn; seconds on one core (``pip install -e ".[plot]" pandas``).
 """
 
 # %%

@@ -12,14 +12,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """Default fits
 ============
 
-Written by ``examples/benchmarks/default_fits_page.py`` from what
-``examples/benchmarks/default_fits.py`` left: ``AdversarialAutoencoder(2)``, and ``(8)`` where there
-are more than eight columns, nothing else set. A seed draws at most 2,000 rows of a set at random,
-holds 30 % of them out, and is the fit's ``random_state``. Tables are standardised by their training
-rows, images and gene expressions are as they come. Seconds stand in the JSON alone: the machine was
-busy with other work, for which the fits waited.
-
-{hardware} {versions}
+What a fit comes to when nothing is set: ``AdversarialAutoencoder(2)``, and ``(8)`` where there are
+more than eight columns, on tables, images and gene expressions. A seed draws at most 2,000 rows of
+a set at random, holds 30 % of them out, and is the fit's ``random_state``. Tables are standardised
+by their training rows, images and gene expressions are as they come.
 
 {total}
 
@@ -28,6 +24,11 @@ components; *prior* how far codes are from the prior over how far two samples of
 where they cannot be told apart; *spread* the least standard deviation of the codes in any
 direction, as a share of the prior's: codes below 0.1 have collapsed. *Rows* are those trained on
 and those held out.
+
+{hardware} {versions}
+Seconds stand in the JSON alone: the machine was busy with other work, for which the fits waited.
+The page is written by ``examples/benchmarks/default_fits_page.py`` from what
+``examples/benchmarks/default_fits.py`` left.
 
 """
 

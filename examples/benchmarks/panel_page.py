@@ -12,20 +12,22 @@ DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """A panel of data sets
 ====================
 
-Sets that stand here are those that were run on the present code; the script has eight more.
-
-Written by ``examples/benchmarks/panel_page.py`` from what ``examples/benchmarks/panel.py`` left:
-every reducer with its defaults, every figure one of rows that it has not seen, medians over as many
-seeds of the fit as the column says. Tables are standardised by their training rows, images and gene
-expressions are as they come. Seconds stand in the JSON alone: the machine was busy with other work.
-
-{hardware} {versions}
+What other reducers and skaae make of the same rows: every one with its defaults (skaae also with
+``neighbors_weight=1``, as a map), every figure one of rows that it has not seen, medians over as
+many seeds of the fit as the column says. Which of them is for what: :doc:`guide/coming_from`.
 
 *Error* is the squared error over that of as many principal components; *10-NN* the share of rows
 whose class ten neighbours among the training codes tell; *trust* trustworthiness; *linear* the
 accuracy of a linear support vector machine behind the reducer; *prior* how far codes are from the
 prior over how far two samples of it are; *told* how often trees tell samples from rows (50 % is
 best) and, behind the stroke, samples drawn with ``source="aggregated_posterior"``.
+
+Tables are standardised by their training rows, images and gene expressions are as they come. Sets
+that stand here are those that were run on the present code; the script has eight more. Seconds
+stand in the JSON alone: the machine was busy with other work.
+{hardware} {versions}
+The page is written by ``examples/benchmarks/panel_page.py`` from what
+``examples/benchmarks/panel.py`` left.
 
 """
 

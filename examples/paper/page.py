@@ -99,13 +99,16 @@ DATA_SETS = {"": "", "_svhn": "SVHN, "}
 HEAD = """The paper's tables and figures
 ==============================
 
-Written by ``examples/paper/page.py`` from ``docs/results/``, where the scripts of
-``examples/paper/`` leave settings, seeds, versions, hardware, seconds and figures. MNIST, 60,000
-rows to train and 10,000 to test if nothing else is said; means over seeds where there is more than
-one figure, and each of them in brackets, draws of labels included. Settings were chosen on held-out
-training rows. Runs take minutes a fit on one processor core without a GPU: "quick" ones with few
-epochs, "full" ones with more. A figure that falls short of the paper stands here as it is. Runs on
-street view house numbers and faces have not been made.
+What `the paper <https://arxiv.org/abs/1511.05644>`_ reports, what skaae comes to, and with which
+settings, by the paper's sections. MNIST, 60,000 rows to train and 10,000 to test if nothing else is
+said; means over seeds where there is more than one figure, and each of them in brackets, draws of
+labels included. Settings were chosen on held-out training rows. Runs take minutes a fit on one
+processor core without a GPU: "quick" ones with few epochs, "full" ones with more. A figure that
+falls short of the paper stands here as it is. Runs on street view house numbers and faces have not
+been made.
+
+The page is written by ``examples/paper/page.py`` from ``docs/results/``, where the scripts of
+``examples/paper/`` leave settings, seeds, versions, hardware, seconds and figures.
 """
 
 
@@ -175,11 +178,11 @@ def settings(rows):
     """Return a sentence for each way in which the models of a table were set."""
     said = {}
     for name, row in rows.items():
-        if row.get("settings"):
+        if row.get("settings") is not None:
             pairs = ", ".join(f"{key}={quoted(value)}" for key, value in row["settings"].items())
             said.setdefault(f"``{row['model']}({pairs})``", []).append(name.partition(":")[0])
     return "\n\n".join(
-        f"{', '.join(dict.fromkeys(names))}: {call}, defaults else." for call, names in said.items()
+        f"{'; '.join(dict.fromkeys(names))}: {call}, defaults else." for call, names in said.items()
     )
 
 

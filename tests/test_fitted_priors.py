@@ -102,6 +102,13 @@ def test_other_quantiles_are_those_of_draws():
     np.testing.assert_array_equal(quantiles, prior.quantiles(shares, 2))
 
 
+@pytest.mark.parametrize("prior", [SwissRoll(), GaussianMixture(3), as_prior([[0.0, 1.0]] * 3)])
+def test_quantiles_of_draws_are_numpys(prior):
+    shares = [0.0, 0.25, 1.0]
+    expected = np.quantile(draw(prior, 16_384, 2, seed=0).astype(np.float64), shares, axis=0)
+    np.testing.assert_array_equal(prior.quantiles(shares, 2), expected)
+
+
 # ------------------------------------------------------------------ classes and heads
 
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from prior_cases import FOREIGN, ROWS, DensityObject, OwnObject, assert_follows, assert_mean, draw
+from prior_cases import (
+    FOREIGN,
+    ROWS,
+    DensityObject,
+    OwnObject,
+    SeededObject,
+    assert_follows,
+    assert_mean,
+    draw,
+)
 from scipy import stats
 from sklearn import mixture, neighbors
 from sklearn.base import clone
 
+from skaae._device import new_generator
 from skaae.priors import (
     EmpiricalPrior,
     ScipyPrior,
@@ -262,3 +272,77 @@ def test_an_object_is_handed_a_numpy_generator():
 def test_a_density_that_is_zero_somewhere_is_not_offered(distribution):
     """A posterior may lie there, at an infinite divergence."""
     assert not hasattr(as_prior(distribution), "log_density")
+
+
+# ------------------------------------------------------------------ draws and their generator
+
+
+def test_torch_draws_are_those_of_the_generator():
+    expected = torch.normal(torch.zeros(6, 2), torch.ones(6, 2), generator=new_generator(5))
+    ours = TorchPrior(torch.distributions.Normal(0.0, 1.0)).sample(6, 2, generator=new_generator(5))
+    assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        stats.norm(),
+        stats.multivariate_normal([0.0]),
+        torch.distributions.Laplace(0.0, 1.0),
+        torch.distributions.Laplace(torch.zeros(1), torch.ones(1)),
+        torch.distributions.MultivariateNormal(torch.zeros(1), torch.eye(1)),
+        ROWS[:, :1],
+        neighbors.KernelDensity().fit(ROWS[:, :1]),
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_codes_of_one_component_are_a_column(source):
+    codes = draw(as_prior(source), 200, 1)
+    assert codes.shape == (200, 1)
+    assert len(np.unique(codes)) > 30
+
+
+def test_consecutive_draws_in_numpys_manner_have_seeds_of_their_own():
+    """The seeds are a generator's draws from all positive integers of 32 bits."""
+    generator = new_generator(0)
+    prior = as_prior(SeededObject())
+    firsts = {prior.sample(1, 2, generator=generator)[0, 0].item() for _ in range(300)}
+    assert len(firsts) == 300
+
+
+# ------------------------------------------------------------------ densities of other libraries
+
+
+class WithoutSupport(torch.distributions.Distribution):
+    """A user's law, which does not say where it lies."""
+
+    arg_constraints = {}  # noqa: RUF012
+
+    def rsample(self, sample_shape=()):
+        return torch.zeros(sample_shape)
+
+    def log_prob(self, value):
+        return -value.abs()
+
+
+def test_a_law_that_does_not_say_where_it_lies_is_taken_for_one_of_the_whole_space():
+    codes = torch.tensor([[1.0, -2.0], [0.0, 0.5]])
+    assert as_prior(WithoutSupport()).log_density(codes).tolist() == [-3.0, -0.5]
+
+
+def test_scipy_log_density_keeps_the_type_of_codes():
+    values = np.array([[0.3, -2.0], [1.0, 4.0], [0.0, -0.1]])
+    codes = torch.tensor(values, dtype=torch.float32, requires_grad=True)
+    log_density = ScipyPrior(stats.t(df=5)).log_density(codes)
+    log_density.sum().backward()
+    assert log_density.dtype == codes.grad.dtype == torch.float32
+    expected = stats.t.logpdf(values, 5).sum(axis=1)
+    np.testing.assert_allclose(log_density.detach().numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(codes.grad.numpy(), -6.0 * values / (5.0 + values**2), rtol=1e-5)
+
+
+def test_scipy_gradient_holds_far_out():
+    """Differences are taken over a share of a code: a fixed step would vanish beside it."""
+    codes = torch.tensor([[1e6, -1e9]], dtype=torch.float64, requires_grad=True)
+    ScipyPrior(stats.t(df=5)).log_density(codes).sum().backward()
+    np.testing.assert_allclose(codes.grad.numpy(), -6.0 / codes.detach().numpy(), rtol=1e-5)

@@ -17,8 +17,10 @@ from skaae._device import new_generator
 from skaae.priors import (
     PRIORS,
     Categorical,
+    ClassPrior,
     EmpiricalPrior,
     GaussianMixture,
+    HeadPrior,
     Normal,
     Prior,
     PriorWithClasses,
@@ -30,7 +32,12 @@ from skaae.priors import (
     as_prior,
 )
 
-EVERY = {name: name for name in PRIORS} | FOREIGN
+# What a fitted estimator has as ``prior_`` beside the prior that it was given.
+OF_CLASSES = {
+    "classes": lambda: ClassPrior(GaussianMixture(3), [0.2, 0.8]),
+    "heads": lambda: HeadPrior(Normal(), [[-9.0, 1.0], [9.0, 0.0]], [0.2, 0.8]),
+}
+EVERY = {name: name for name in PRIORS} | FOREIGN | OF_CLASSES
 
 
 @pytest.fixture(params=EVERY)
@@ -94,16 +101,35 @@ def test_repr_names_the_class(prior):
     assert repr(prior).startswith(type(prior).__name__ + "(")
 
 
-@pytest.mark.parametrize("name", PRIORS)
-def test_as_prior_of_a_name_has_the_default_parameters(name):
-    assert type(as_prior(name)) is PRIORS[name]
-    assert as_prior(name).get_params() == PRIORS[name]().get_params()
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("normal", Normal),
+        ("uniform", Uniform),
+        ("gaussian_mixture", GaussianMixture),
+        ("swiss_roll", SwissRoll),
+        ("categorical", Categorical),
+    ],
+)
+def test_as_prior_of_a_name_has_the_default_parameters(name, expected):
+    assert type(as_prior(name)) is PRIORS[name] is expected
+    assert as_prior(name).get_params() == expected().get_params()
 
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_as_prior_copies_a_prior(name):
     given = PRIORS[name]()
-    assert as_prior(given) is not given
+    copy = as_prior(given)
+    assert copy is not given
+    assert type(copy) is type(given)
+    assert copy.get_params() == given.get_params()
+
+
+def test_as_prior_copies_an_array():
+    rows = ROWS.copy()
+    prior = as_prior(rows)
+    rows[:] = 7.0
+    assert not (draw(prior, 20, 2) == 7.0).any()
 
 
 @pytest.mark.parametrize("name", [name for name in PRIORS if PRIORS[name].on_simplex])
@@ -242,7 +268,39 @@ def test_classes_of_the_roll_wind_outwards():
 
 
 def test_classes_of_one_hot_codes_are_their_ones():
-    assert Categorical().sample(3, 4, y=[3, 0, 1]).argmax(dim=1).tolist() == [3, 0, 1]
+    y = np.tile([3, 0, 1], 20)
+    assert Categorical().sample(60, 4, y=y).argmax(dim=1).tolist() == y.tolist()
+
+
+@pytest.mark.parametrize(
+    ("prior", "expected"),
+    [
+        (SwissRoll(n_stretches=4), [0.25] * 4),
+        (Categorical(), [0.5, 0.5]),
+        (Categorical([0, 1]), [0.0, 1.0]),
+        (Categorical([0.3, 0.7]), [0.3, 0.7]),
+        (GaussianMixture(5), [0.2] * 5),
+        (GaussianMixture(2, weights=[0.3, 0.7]), [0.3, 0.7]),
+        (GaussianMixture(means=[[0.0, 0.0]] * 4), [0.25] * 4),
+        (ClassPrior(Categorical(), [0, 1]), [0.0, 1.0]),
+        (HeadPrior(Normal(), [[0.0, 0.0]] * 2, [1, 0]), [1.0, 0.0]),
+    ],
+    ids=repr,
+)
+def test_class_weights_are_shares_of_all_classes(prior, expected):
+    weights = prior.class_weights(2)
+    assert weights.dtype.kind == "f"
+    assert prior.n_classes(2) == len(expected)
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [Categorical([0, 1]), ClassPrior(Categorical(), [0, 1])],
+    ids=["categorical", "classes"],
+)
+def test_whole_numbers_are_shares_too(prior):
+    assert draw(prior, 9, 2).tolist() == [[0.0, 1.0]] * 9
 
 
 @pytest.mark.parametrize("name", [name for name in PRIORS if name not in WITH_CLASSES])

@@ -82,6 +82,23 @@ def test_drawing_leaves_the_global_generators_untouched(prior, global_states):
     assert global_states() == before
 
 
+@pytest.mark.parametrize("name", ["normal", "uniform", "gaussian_mixture", "swiss_roll", "array"])
+def test_codes_lie_where_their_generator_lies_whatever_the_default_device(name):
+    prior = as_prior(EVERY[name]() if name == "array" else name)
+    expected = draw(prior, 20, 2)
+    with torch.device("meta"):
+        assert np.array_equal(draw(prior, 20, 2), expected)
+
+
+@pytest.mark.parametrize("prior", [Normal(), GaussianMixture()], ids=repr)
+def test_densities_lie_where_codes_lie_whatever_the_default_device(prior):
+    codes = torch.tensor([[3.0, -1.0], [0.5, 0.5]])
+    expected = prior.log_density(codes)
+    with torch.device("meta"):
+        ours = prior.log_density(codes)
+    assert torch.equal(ours, expected)
+
+
 def test_check_accepts_the_dimension(prior):
     prior.check(2)
 

@@ -104,6 +104,16 @@ def ids(value):
             "classes, 2, got 3.",
         ),
         (
+            ClassPrior(Categorical(), [0.2, 0.3, 0.5]),
+            2,
+            "ClassPrior: expected at most as many shares as Categorical() has classes, 2, got 3.",
+        ),
+        (
+            HeadPrior(SwissRoll(), np.zeros((1, 4)), [1.0]),
+            4,
+            "SwissRoll prior: it exists in 2 or 3 dimensions, got n_components=4.",
+        ),
+        (
             ClassPrior(GaussianMixture(2), [0.2, 0.9]),
             2,
             "ClassPrior: expected shares >= 0 that sum to 1, one a class, got [0.2, 0.9].",
@@ -198,6 +208,26 @@ def test_the_edges_of_parameters_are_taken(prior, n_components):
     assert torch.isfinite(prior.sample(5, n_components)).all()
 
 
+OBJECTS = {
+    "means": np.array([[1, 2.5], [0, -1]], dtype=object),
+    "covariances": np.array([np.diag([2, 1])] * 2, dtype=object),
+    "weights": np.array([1, 0], dtype=object),
+}
+
+
+def test_numbers_in_arrays_of_objects_are_numbers():
+    """So the values of a table arrive whose columns have several types."""
+    plain = GaussianMixture(**{name: value.astype(float) for name, value in OBJECTS.items()})
+    prior, codes = GaussianMixture(**OBJECTS), torch.zeros(1, 2)
+    prior.check(2)
+    assert torch.equal(prior.log_density(codes), plain.log_density(codes))
+    shares = np.array([0.25, 0.75], dtype=object)
+    for prior in (Normal(), Uniform()):
+        quantiles = prior.quantiles(shares, 2)
+        assert quantiles.dtype == np.float64
+        assert np.array_equal(quantiles, prior.quantiles([0.25, 0.75], 2))
+
+
 @pytest.mark.parametrize(
     ("prior", "name"),
     [
@@ -224,20 +254,19 @@ def test_what_is_no_number_and_no_array_is_named(prior, name):
 @pytest.mark.parametrize(
     ("prior", "defaults"),
     [
-        (Normal(), {"scale": 1.0}),
-        (Uniform(), {"low": -1.0, "high": 1.0}),
-        (SwissRoll(), {"radius": 4.0, "noise": 0.3, "n_stretches": 10}),
-        (Categorical(), {"probabilities": None}),
+        (Normal, {"scale": 1.0}),
+        (Uniform, {"low": -1.0, "high": 1.0}),
+        (SwissRoll, {"radius": 4.0, "noise": 0.3, "n_stretches": 10}),
+        (Categorical, {"probabilities": None}),
         (
-            GaussianMixture(),
+            GaussianMixture,
             {"n_components": 10, "radius": 4.0, "radial_scale": 1.0, "tangential_scale": 0.5}
             | dict.fromkeys(("means", "covariances", "weights")),
         ),
     ],
-    ids=ids,
 )
 def test_defaults_are_the_documented_ones(prior, defaults):
-    assert prior.get_params() == defaults
+    assert prior().get_params() == defaults
 
 
 def test_only_mixtures_compute_with_many_numbers():

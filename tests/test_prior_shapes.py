@@ -227,6 +227,13 @@ def test_swiss_roll_noise_adds_its_variance():
     assert_mean((codes**2).sum(axis=1), ((4.0 / 3.0) ** 2 + 4.0**2) / 2.0 + 2.0)
 
 
+@pytest.mark.parametrize("n_components", [2, 3])
+def test_swiss_roll_noise_is_normal(n_components):
+    # Of a roll this small nothing is left but its noise.
+    for column in draw(SwissRoll(radius=1e-6, noise=2.0), 2000, n_components).T:
+        assert_follows(column, stats.norm(0.0, 2.0).cdf)
+
+
 def test_swiss_roll_in_space_has_a_uniform_height():
     codes = draw(SwissRoll(radius=4.0, noise=0.0), 2000, 3)
     assert_follows(codes[:, 2], stats.uniform(-4.0, 8.0).cdf)

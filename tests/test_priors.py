@@ -82,12 +82,24 @@ def test_drawing_leaves_the_global_generators_untouched(prior, global_states):
     assert global_states() == before
 
 
-@pytest.mark.parametrize("name", ["normal", "uniform", "gaussian_mixture", "swiss_roll", "array"])
-def test_codes_lie_where_their_generator_lies_whatever_the_default_device(name):
-    prior = as_prior(EVERY[name]() if name == "array" else name)
+@pytest.mark.parametrize(
+    "prior",
+    ["normal", "uniform", "gaussian_mixture", "swiss_roll", ROWS, OF_CLASSES["classes"]()],
+    ids=["normal", "uniform", "gaussian_mixture", "swiss_roll", "array", "classes"],
+)
+def test_codes_lie_where_their_generator_lies_whatever_the_default_device(prior):
+    prior = as_prior(prior)
     expected = draw(prior, 20, 2)
     with torch.device("meta"):
         assert np.array_equal(draw(prior, 20, 2), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "prior", [Normal(), GaussianMixture(), OF_CLASSES["heads"](), as_prior(stats.t(df=5))], ids=repr
+)
+def test_densities_have_the_type_of_codes(prior, dtype):
+    assert prior.log_density(torch.zeros(3, 2, dtype=dtype)).dtype == dtype
 
 
 @pytest.mark.parametrize("prior", [Normal(), GaussianMixture()], ids=repr)
@@ -331,3 +343,32 @@ def test_priors_without_classes_say_so(name):
 def test_classes_that_are_not_there_are_refused(y):
     with pytest.raises(ValueError, match="expected classes y from 0 to 9"):
         GaussianMixture().sample(3, 2, y=y)
+
+
+class Corners(PriorWithClasses):
+    """A user's prior: the ends of every axis."""
+
+    def n_classes(self, n_components):
+        return 2 * n_components
+
+    def _sample_given(self, y, n_components, generator):
+        ends = torch.cat([torch.eye(n_components), -torch.eye(n_components)])
+        drawn = torch.randint(len(ends), y.shape, generator=generator)
+        return ends[torch.where(y < 0, drawn, y)]
+
+
+def test_classes_of_a_users_prior_are_equally_frequent_and_as_many_as_it_says():
+    assert Corners().class_weights(3).tolist() == [1.0 / 6.0] * 6
+    assert Corners().sample(2, 2, y=[3, 0]).tolist() == [[0.0, -1.0], [1.0, 0.0]]
+    with pytest.raises(ValueError, match="Corners prior: expected classes y from 0 to 3"):
+        Corners().sample(2, 2, y=4)
+    counts = np.unique(draw(Corners(), 4_000, 2), axis=0, return_counts=True)[1]
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_classes_of_a_prior_have_its_support():
+    codes = torch.tensor([[3.0, -1.0], [0.5, 0.5]])
+    for prior in (Categorical(), GaussianMixture(2)):
+        classes = ClassPrior(prior, [0.2, 0.8])
+        assert classes.on_simplex is prior.on_simplex
+        assert torch.equal(classes.project(codes), prior.project(codes))

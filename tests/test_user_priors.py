@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn import neighbors
 from sklearn.base import clone
 
@@ -27,6 +28,22 @@ def test_an_object_is_handed_all_that_it_names():
     assert handed["generator"] is generator
     assert type(handed["random_state"]) is int
     assert isinstance(handed["rng"], np.random.Generator)
+
+
+class GlobalTorch:
+    """Draws as most users of PyTorch do, and names no generator."""
+
+    def sample(self, n_samples):
+        return torch.randn(n_samples, 2)
+
+
+def test_pytorchs_global_draws_are_the_generators(global_states):
+    before = global_states()
+    first, second = (
+        UserPrior(GlobalTorch()).sample(20, 2, generator=new_generator(3)) for _ in range(2)
+    )
+    assert torch.equal(first, second)
+    assert global_states() == before
 
 
 def test_numpy_generators_that_are_handed_repeat():

@@ -14,7 +14,7 @@ from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
 from skaae.divergences import MMD, MutualInformation
 from skaae.networks import MLP
-from skaae.posteriors import Deterministic
+from skaae.posteriors import Deterministic, UniversalApproximator
 from skaae.priors import Categorical, Normal
 from skaae.training import Classification, Consistency, HeadDistance, Neighbors
 from skaae.training._terms import View, _distances_to_nearest, _kept_statistics
@@ -28,7 +28,7 @@ def make_model(**changes):
         "label",
         3,
         prior=Categorical(),
-        posterior=Deterministic(),
+        posterior=changes.pop("posterior", Deterministic()),
         divergence=MutualInformation(),
         seed=0,
     )
@@ -49,10 +49,12 @@ def x():
     return torch.randn(20, 4, generator=new_generator(1))
 
 
-def test_classification_averages_over_labeled_rows(x):
-    model, y = make_model(), torch.tensor([0, 2, -1, 1] + [-1] * 16)
+@pytest.mark.parametrize("known", [{0: 0, 1: 2, 3: 1}, {4: 0}, {2: 0, 7: 0}, {5: 1}])
+def test_classification_averages_over_labeled_rows(x, known):
+    model, y = make_model(), torch.full((20,), -1)
+    y[list(known)] = torch.tensor(list(known.values()))
     logits = model.label_logits(x, new_generator(0))
-    expected = functional.cross_entropy(logits[[0, 1, 3]], torch.tensor([0, 2, 1]))
+    expected = functional.cross_entropy(logits[list(known)], torch.tensor(list(known.values())))
     torch.testing.assert_close(Classification(1.0)(view(model, x, y)), expected)
 
 
@@ -78,6 +80,66 @@ def test_the_direction_is_sought_at_the_size_that_rows_differ_by(x, monkeypatch)
     assert 0.12 < probe.std() < 0.18
 
 
+def test_the_direction_is_the_slope_where_noise_leads(x, monkeypatch):
+    """Against the gradient of the divergence at noise of the view's own generator."""
+    shifts = []
+    divergence = Consistency._divergence
+
+    def spied(view, log_p, shift):
+        shifts.append(shift)
+        return divergence(view, log_p, shift)
+
+    monkeypatch.setattr(Consistency, "_divergence", staticmethod(spied))
+    model, x = make_model().double(), x.double()
+    here = view(model, x)
+    before = here.generator.get_state()
+    found = Consistency(1.0, radius=0.4)(here)
+    here.generator.set_state(before)
+    noise = torch.randn(20, 4, dtype=torch.float64, generator=here.generator)
+    probe, move = shifts
+    nearest = _distances_to_nearest(x)
+    share = probe.detach() / (nearest * noise)
+    torch.testing.assert_close(share, share[:1, :1].expand(20, 4))
+    q = model.label_logits(x, None).detach().softmax(dim=1)
+    probe = probe.detach().requires_grad_(True)
+    kl = (q * (q.log() - model.label_logits(x + probe, None).log_softmax(dim=1))).sum(dim=1)
+    (slope,) = torch.autograd.grad(kl.mean(), probe)
+    expected = 0.4 * nearest * slope / slope.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(move, expected)
+    kl = (q * (q.log() - model.label_logits(x + move, None).log_softmax(dim=1))).sum(dim=1)
+    torch.testing.assert_close(found, kl.mean())
+
+
+def test_rows_that_are_not_data_run_in_the_precision_of_the_networks(x):
+    asked_for = []
+
+    def autocast(device_type):
+        asked_for.append(device_type)
+        return torch.autocast(device_type, torch.bfloat16)
+
+    model, seen = make_model(), []
+    model.encoder.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
+    dataclasses.replace(view(model, x), autocast=autocast).label_logits_of(x)
+    assert asked_for == ["cpu"]
+    assert seen == [torch.float32, torch.bfloat16]
+
+
+def test_an_encoder_with_noise_takes_it_from_the_generator_of_the_step(x, global_states):
+    model, before = make_model(posterior=UniversalApproximator()), global_states()
+    found = [Consistency(1.0, radius=0.5)(view(model, x)).item() for _ in range(2)]
+    assert found[0] == found[1]
+    assert global_states() == before
+
+
+@pytest.mark.parametrize(
+    "term",
+    [Classification(0.7), Consistency(0.7, 0.1), Neighbors(0.7), HeadDistance(0.7, 4.0)],
+    ids=lambda term: term.name,
+)
+def test_a_term_knows_its_weight(term):
+    assert term.weight == 0.7
+
+
 def test_consistency_is_the_worst_of_many_moves(x):
     """The move that is found changes labels more than random moves of its length."""
     model = make_model().double()
@@ -99,10 +161,12 @@ def test_consistency_is_the_worst_of_many_moves(x):
     assert found.item() > 1.5 * np.mean(random)
 
 
-def test_copies_are_not_the_nearest_row():
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_copies_are_not_the_nearest_row(unit):
     # They would leave no room to move in at all.
-    distances = _distances_to_nearest(torch.tensor([[0.0], [1.0], [4.0], [4.0]]))
-    torch.testing.assert_close(distances.flatten(), torch.tensor([1.0, 1.0, 3.0, 3.0]))
+    distances = _distances_to_nearest(unit * torch.tensor([[0.0], [1.0], [4.0], [4.002]]))
+    expected = unit * torch.tensor([1.0, 1.0, 3.0, 3.002])
+    torch.testing.assert_close(distances, expected[:, None])
 
 
 def test_noise_on_copies_does_not_make_them_the_nearest_row(x):
@@ -137,8 +201,8 @@ def test_moved_rows_leave_running_statistics_alone(x):
 def test_heads_pay_for_what_their_distance_lacks(x):
     model = make_model(has_heads=True)
     with torch.no_grad():
-        model.heads.weight.copy_(torch.tensor([[0.0, 0.0], [0.03, 0.0], [0.0, 0.9]]))
-    assert model.heads.positions[1, 0].item() == pytest.approx(0.3)
+        model.heads.weight.copy_(torch.tensor([[0.1, 0.2], [0.13, 0.2], [0.1, 1.1]]))
+    assert (model.heads.positions[1, 0] - model.heads.positions[0, 0]).item() == pytest.approx(0.3)
     # Distances 0.3, 9 and 9.005: only the first falls short of 4.
     torch.testing.assert_close(HeadDistance(1.0, 4.0)(view(model, x)), torch.tensor(3.7))
 
@@ -161,6 +225,11 @@ def test_neighbours_are_told_from_the_rest_of_the_batch(x):
     own = np.diag(q)
     expected = -np.mean(np.log(own / q.sum(axis=1)) + np.log(own / q.sum(axis=0))) / 2
     assert Neighbors(1.0)(here).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_neighbours_and_places_there_is_nothing_to_pull(x):
+    found = Neighbors(1.0)(view(make_model(), x))
+    assert (found.shape, found.item()) == ((), 0.0)
 
 
 def test_codes_that_coincide_have_a_gradient():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from skaae._model import ClusterHeads
 from skaae.networks import MLP
 from skaae.training._adam import Adam
 
@@ -97,3 +98,40 @@ def test_linear_paths_and_biases_do_not_decay():
 def test_a_step_takes_a_tenth_of_a_weight_at_most(asked, expected):
     adam = Adam({network(): 1.0}, 0.01, asked, BETAS)
     assert [group["weight_decay"] for group in adam.param_groups] == [expected, 0.0]
+
+
+def test_a_later_decay_takes_a_tenth_at_most_too():
+    adam = Adam({network(): 1.0}, 0.01, 0.5, BETAS)
+    for asked, expected in ((0.25, 0.25), (1000.0, 10.0)):
+        adam.set_decay(asked)
+        assert [group["weight_decay"] for group in adam.param_groups] == [expected, 0.0]
+
+
+def test_each_part_has_its_factor_and_heads_have_none():
+    first, second, heads = network(), network(), ClusterHeads(3, 2)
+    model = nn.ModuleList([first, second, heads])
+    adam = Adam({first: 1.0, second: 3.0, heads: 2.0}, 0.01, 0.5, BETAS)
+    decays = {
+        parameter: group["weight_decay"]
+        for group in adam.param_groups
+        for parameter in group["params"]
+    }
+    assert set(decays) == set(model.parameters())
+    for part, decay in ((first, 0.5), (second, 1.5), (heads, 0.0)):
+        for parameter in part.parameters():
+            assert decays[parameter] == (decay if parameter.ndim > 1 else 0.0)
+
+
+def test_rates_are_shares_of_the_first_one():
+    ours, theirs = network(), network()
+    adam = Adam({ours: 1.0}, 0.02, 0.0, BETAS)
+    reference = torch.optim.Adam(theirs.parameters(), lr=0.02, betas=BETAS)
+    for step, factor in enumerate((0.5, 0.5, 0.1, 1.0)):
+        adam.set_rate(factor)
+        reference.param_groups[0]["lr"] = factor * 0.02
+        adam.descend(loss_of(ours, step))
+        reference.zero_grad()
+        loss_of(theirs, step).backward()
+        reference.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters()):
+        torch.testing.assert_close(mine, other)

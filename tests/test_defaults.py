@@ -5,7 +5,14 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from skaae.training import Reference, principal_components, resolve_input_noise
+from skaae.training import (
+    Reference,
+    held_out_rows,
+    principal_components,
+    resolve_batch_size,
+    resolve_input_noise,
+    resolve_learning_rate,
+)
 
 
 def rows_that_leave(share, n_rows=400):
@@ -75,3 +82,120 @@ def test_on_a_map_there_is_all_of_a_row_to_learn(reach, noise):
     assert reference.decay_factor == 0.1
     assert resolve_input_noise("auto", reference) == noise
     assert resolve_input_noise(0.7, reference) == 0.7
+
+
+@pytest.mark.parametrize("code_alone", [True, False])
+def test_a_reference_says_what_is_left_whoever_restores_rows(code_alone):
+    reference = reference_of(rows_that_leave(0.2), constant_loss=7.0, code_alone=code_alone)
+    assert reference.unexplained == pytest.approx(0.2, rel=1e-3)
+    assert reference.constant_loss == 7.0
+    assert reference.decay_factor == 1.0
+
+
+def test_decay_rests_on_what_can_be_told(monkeypatch):
+    """As ever from a tenth of what is left on, in proportion below it."""
+    asked = []
+
+    def told(share):
+        return lambda *args: asked.append(args) or share
+
+    rows = rows_that_leave(0.05)
+    for share, factor in ((0.1, 1.0), (0.3, 1.0), (0.05, 2.0), (0.0, 10.0)):
+        monkeypatch.setattr("skaae.training._defaults.predictable_share", told(share))
+        assert reference_of(rows).rest_decay_factor == pytest.approx(factor, rel=1e-3)
+    x, pca, seed = asked[0]
+    assert torch.equal(x, torch.as_tensor(rows))
+    assert pca.n_components_ == 2
+    assert seed == 0
+
+
+def test_where_half_is_left_nobody_asks_what_can_be_told(monkeypatch):
+    monkeypatch.setattr("skaae.training._defaults.predictable_share", None)
+    assert reference_of(rows_that_leave(0.5), n_components=1).rest_decay_factor == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "size"),
+    [(10, 10), (64, 64), (100, 64), (512, 64), (520, 65), (2_048, 256), (60_000, 256)],
+)
+def test_an_eighth_of_the_rows_is_a_batch(n_samples, size):
+    assert resolve_batch_size("auto", n_samples) == size
+
+
+@pytest.mark.parametrize(("asked", "size"), [(1, 1), (99, 99), (100, 100), (101, 100)])
+def test_a_batch_is_as_large_as_asked_for_where_there_are_the_rows(asked, size):
+    assert resolve_batch_size(asked, 100) == size
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "rate"),
+    [(10, 1e-3), (30_000, 1e-3), (45_000, 1.5e-3), (60_000, 2e-3), (10**6, 2e-3)],
+)
+def test_the_rate_doubles_between_30_000_and_60_000_rows(n_samples, rate):
+    assert resolve_learning_rate("auto", n_samples) == pytest.approx(rate)
+    assert resolve_learning_rate(0.3, n_samples) == 0.3
+
+
+# ------------------------------------------------------------------------------ rows held out
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "fraction", "n_held_out"),
+    [
+        (1_999, 0.1, 0),
+        (2_000, 0.1, 200),
+        (2_000, 0.001, 2),
+        (2_000, 0.0005, 0),
+        (15_000, 0.1, 1_000),
+    ],
+)
+def test_rows_are_set_aside_where_there_are_plenty(n_samples, fraction, n_held_out):
+    x = torch.zeros(n_samples, 1)
+    train, held_out = held_out_rows(x, fraction, seed=0, early_stopping=False)
+    if n_held_out == 0:
+        assert held_out is None
+        assert train.tolist() == list(range(n_samples))
+    else:
+        assert len(held_out) == n_held_out
+        assert torch.cat([train, held_out]).sort().values.tolist() == list(range(n_samples))
+
+
+@pytest.mark.parametrize(("n_samples", "fraction"), [(20, 0.1), (4, 0.5), (20, 0.9)])
+def test_early_stopping_holds_out_the_fraction(n_samples, fraction):
+    x = torch.zeros(n_samples, 1)
+    splits = [held_out_rows(x, fraction, seed=k, early_stopping=True) for k in (0, *range(8))]
+    for train, held_out in splits:
+        assert len(held_out) == round(fraction * n_samples)
+        assert torch.cat([train, held_out]).sort().values.tolist() == list(range(n_samples))
+    chosen = [held_out.tolist() for _, held_out in splits]
+    assert chosen[0] == chosen[1]
+    assert len(set(map(tuple, chosen))) > 2
+    assert any(held_out != sorted(held_out) for held_out in chosen)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "fraction", "left"), [(10, 0.1, 1), (10, 0.9, 9), (3, 0.5, 2)]
+)
+def test_early_stopping_says_how_many_rows_it_needs(n_samples, fraction, left):
+    message = (
+        f"early_stopping=True with validation_fraction={fraction} leaves {left} of {n_samples} "
+        "rows to hold out; expected at least 2 there and 2 to train on. Set early_stopping=False "
+        "or pass more rows; none are held out whose labels are needed."
+    )
+    with pytest.raises(ValueError, match="early_stopping") as raised:
+        held_out_rows(torch.zeros(n_samples, 1), fraction, seed=0, early_stopping=True)
+    assert str(raised.value) == message
+
+
+def test_where_half_of_the_rows_have_a_label_one_of_each_class_is_enough():
+    y = torch.tensor([0, 1] + [-1] * 2)
+    for seed in range(20):
+        train, _ = held_out_rows(torch.zeros(4, 1), 0.5, seed=seed, early_stopping=True, y=y)
+        assert {0, 1} <= set(train.tolist())
+    y = torch.tensor([0, 0] + [-1] * 2)
+    held_out = [
+        held_out_rows(torch.zeros(4, 1), 0.5, seed=seed, early_stopping=True, y=y)[1].tolist()
+        for seed in range(20)
+    ]
+    assert any({0, 1} & set(rows) for rows in held_out)
+    assert not any({0, 1} <= set(rows) for rows in held_out)

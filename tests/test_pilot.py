@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.decomposition import PCA
 
+from skaae.training import _pilot
 from skaae.training._pilot import predictable_share
 
 
@@ -49,3 +51,65 @@ def test_codes_of_two_places_are_enough():
     rows = np.repeat([[0.0, 1.0, 0.0], [4.0, 0.0, 0.0]], 10, axis=0)
     rows[::2, 2] = 0.1
     assert 0.0 <= share(rows, 1) < 0.1
+
+
+def left_out_share(rows, n_components):
+    """Return the share by refitting without each row, a ridge and a width at a time."""
+    pca = PCA(n_components).fit(rows)
+    codes = pca.transform(rows) / np.sqrt(pca.explained_variance_)
+    rest = rows - pca.inverse_transform(pca.transform(rows))
+    squared = np.square(codes[:, None] - codes).sum(axis=2)
+    best = 0.0
+    for width in _pilot._WIDTHS:
+        values, vectors = np.linalg.eigh(np.exp(-width * squared / np.median(squared)))
+        features = vectors * np.sqrt(np.maximum(values, 0.0))
+        for ridge in _pilot._RIDGES:
+            errors = []
+            for i in range(len(rows)):
+                others = np.arange(len(rows)) != i
+                center, mean = features[others].mean(axis=0), rest[others].mean(axis=0)
+                z = features[others] - center
+                weights = np.linalg.solve(
+                    z.T @ z + ridge * np.eye(z.shape[1]), z.T @ (rest[others] - mean)
+                )
+                errors.append(rest[i] - mean - (features[i] - center) @ weights)
+            best = max(best, 1.0 - np.mean(np.square(errors)) / np.mean(rest**2))
+    return best
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_the_share_is_that_of_regressions_without_each_row(noise):
+    rows = np.c_[curve(noise, 30), np.random.default_rng(1).normal(size=(30, 1))]
+    assert share(rows, 2) == pytest.approx(left_out_share(rows, 2), rel=1e-3)
+
+
+def test_directions_without_rows_do_not_count():
+    rows = curve(1.0)
+    flat = np.c_[rows, 1e-9 * np.random.default_rng(1).normal(size=len(rows))]
+    pca = PCA(2).fit(flat)
+    pca.components_[1], pca.explained_variance_[1] = [0.0, 0.0, 1.0], 1e-18
+    assert predictable_share(torch.as_tensor(flat), pca, 0) == pytest.approx(
+        share(rows, 1), rel=1e-4
+    )
+
+
+def test_some_rows_stand_for_all_and_a_seed_repeats_them(global_states, monkeypatch):
+    monkeypatch.setattr(_pilot, "_MAX_ROWS", 60)
+    monkeypatch.setattr(_pilot, "_MAX_FEATURES", 20)
+    before = global_states()
+    rows = torch.as_tensor(curve(1.0, 500))
+    pca = PCA(1).fit(rows.numpy())
+    found = predictable_share(rows, pca, 0)
+    assert predictable_share(rows, pca, 0) == found
+    assert predictable_share(rows, pca, 1) != found
+    assert global_states() == before
+    seen = []
+    pca.transform = lambda rows: seen.append(rows) or PCA.transform(pca, rows)
+    predictable_share(rows, pca, 0)
+    places = np.linspace(0, 499, 60).round().astype(int)
+    np.testing.assert_array_equal(seen[0], rows[places])
+
+
+def test_frames_that_users_ask_for_are_no_matter():
+    with config_context(transform_output="pandas"):
+        assert share(curve(1.0), 1) == pytest.approx(share(curve(1.0), 1))

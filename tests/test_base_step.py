@@ -8,6 +8,7 @@ from step_cases import (
     Kept,
     KeptAdversary,
     code_latent,
+    label_latent,
     scattered,
     settings_of,
     small_model,
@@ -18,6 +19,7 @@ from torch import nn
 from skaae import AdversarialAutoencoder
 from skaae.divergences import JensenShannon, Wasserstein
 from skaae.networks import MLP
+from skaae.priors import GaussianMixture
 from skaae.training import MOMENTS, Batch
 
 
@@ -174,6 +176,23 @@ def test_forgetting_lets_every_optimiser_start_anew():
     step(Batch(rows()))
     step.forget()
     assert step.moments() == {}
+
+
+# ------------------------------------------------------------------------------ randomness
+
+
+@pytest.mark.parametrize("matches_classes", [False, True])
+def test_a_step_leaves_the_global_generators_alone(global_states, matches_classes):
+    labels, prior = torch.tensor([0, 2, -1, 1, 1, 0]), GaussianMixture(n_components=3)
+    role = {"n_discriminated": 4, "matches_classes": matches_classes}
+    model = small_model(code_latent(KeptAdversary(), prior, "hierarchical"), **role)
+    inferring = small_model(code_latent(Kept()), label_latent(KeptAdversary()), infers=True)
+    before = global_states()
+    for each in (model, inferring):
+        step = step_of(each, input_noise=0.3)
+        step(Batch(rows(), labels))
+        assert step.is_sound(Batch(rows(), labels))
+    assert global_states() == before
 
 
 # -------------------------------------------------------------------------- is what it has sound

@@ -116,7 +116,7 @@ def test_where_half_is_left_nobody_asks_what_can_be_told(monkeypatch):
 
 @pytest.mark.parametrize(
     ("n_samples", "size"),
-    [(10, 10), (64, 64), (100, 64), (512, 64), (520, 65), (2_048, 256), (60_000, 256)],
+    [(10, 10), (64, 64), (100, 64), (516, 64), (520, 65), (2_048, 256), (60_000, 256)],
 )
 def test_an_eighth_of_the_rows_is_a_batch(n_samples, size):
     assert resolve_batch_size("auto", n_samples) == size
@@ -199,3 +199,10 @@ def test_where_half_of_the_rows_have_a_label_one_of_each_class_is_enough():
     ]
     assert any({0, 1} & set(rows) for rows in held_out)
     assert not any({0, 1} <= set(rows) for rows in held_out)
+
+
+def test_where_fewer_than_half_have_a_label_all_of_these_are_needed():
+    y = torch.tensor([0, 1, 0, 1] + [-1] * 5)
+    for seed in range(10):
+        train, _ = held_out_rows(torch.zeros(9, 1), 0.5, seed=seed, early_stopping=True, y=y)
+        assert {0, 1, 2, 3} <= set(train.tolist())

@@ -110,6 +110,29 @@ def test_networks_run_in_the_precision_asked_for():
     assert seen == [torch.bfloat16, torch.bfloat16]
 
 
+class Judged(KeptAdversary):
+    """An adversary whose discriminator is large, and says what it answers in."""
+
+    def build_discriminator(self, n_inputs):
+        self.answered_in = []
+        discriminator = nn.Linear(n_inputs, 2**18 // n_inputs + 1)
+        discriminator.register_forward_hook(lambda *call: self.answered_in.append(call[-1].dtype))
+        return discriminator
+
+
+def test_large_discriminators_run_in_it_too():
+    divergence = Judged()
+    step_of(small_model(divergence), autocast_dtype=torch.bfloat16)(Batch(scattered(6, 5)))
+    assert divergence.answered_in == [torch.bfloat16] * 3
+
+
+def test_a_step_leaves_the_global_generators_alone(global_states):
+    step, before = step_of(small_model(KeptAdversary())), global_states()
+    step(Batch(scattered(6, 5)))
+    assert step.is_sound(Batch(scattered(6, 5)))
+    assert global_states() == before
+
+
 def test_networks_that_draw_are_led_to_the_generator_of_the_step(global_states):
     def builder(n_inputs, n_outputs):
         return nn.Sequential(nn.Linear(n_inputs, n_outputs), nn.Dropout(0.5))

@@ -27,6 +27,7 @@ def ones(n_batches):
         (10, 1, 300, 300),
         (30, 1, 300, 300),
         (50, 1, 500, 500),
+        (150, 1, 1_500, 1_500),
         (149, 2, 1_490, 745),
         (150, 2, 1_500, 750),
         (2_000, 8, 1_600, 200),
@@ -45,9 +46,10 @@ def test_the_budget_for_labels_is_sensible_for_any_number_of_rows(
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "n_batches", "n_epochs"), [(124, 1, 1_240), (125, 1, 1_250), (2_000, 8, 157)]
+    ("n_samples", "n_batches", "n_epochs"),
+    [(124, 1, 1_240), (125, 1, 1_250), (2_000, 8, 157), (5_000, 20, 100), (20_000, 50, 80)],
 )
-def test_few_rows_have_ten_steps_each(n_samples, n_batches, n_epochs):
+def test_few_rows_have_ten_steps_each_and_many_4_000(n_samples, n_batches, n_epochs):
     assert Budget.default(n_samples, n_batches).n_epochs == n_epochs
 
 
@@ -79,6 +81,11 @@ def test_stopping_counts_looks_without_an_improvement_by_tol():
     assert [best for best, _ in found] == [True, True, True, True, False, True, False]
     assert [stop for _, stop in found] == [False, False, False, False, True, False, False]
     assert (stopping.best, stopping.n_looks) == (0.5, 1)
+
+
+def test_looks_that_are_not_finite_count_too():
+    stopping = EarlyStopping(n_iter_no_change=2, tol=0.0)
+    assert [stopping(math.inf) for _ in range(2)] == [(False, False), (False, True)]
 
 
 # ----------------------------------------------------------------------------------- what is said

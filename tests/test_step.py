@@ -305,6 +305,12 @@ def test_networks_that_draw_are_led_to_the_generator_of_the_step(global_states):
     assert global_states() == before
 
 
+def test_noise_on_rows_of_double_precision_is_drawn_in_it():
+    step = step_of(small_model().double(), input_noise=0.5)
+    noise = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(step._with_noise(torch.zeros(6, 5, dtype=torch.float64)), 0.5 * noise)
+
+
 def test_networks_run_in_the_precision_asked_for_and_losses_do_not():
     model, seen = small_model(), []
     for network in (model.encoder, model.decoder):

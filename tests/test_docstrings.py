@@ -3,6 +3,7 @@
 That the examples in them run is for ``--doctest-modules`` to say.
 """
 
+import ast
 import importlib
 import inspect
 import re
@@ -57,6 +58,19 @@ class Documented:
         }
 
     @property
+    def defaults(self):
+        """Return the defaults that the parameters section tells; names may share an entry."""
+        entries = self.entries("Parameters")
+        defaults = {}
+        for name, told in entries.items():
+            found = re.search(r"default=(.*)", told.split("\n")[0])
+            if found:
+                values = [ast.literal_eval(value) for value in found[1].split(" and ")]
+                names = [other for other in entries if entries[other] == told]
+                defaults[name] = values[names.index(name) if len(values) > 1 else 0]
+        return defaults
+
+    @property
     def arguments(self):
         ignored = ("self", "cls")
         signature = inspect.signature(self.value)
@@ -109,6 +123,14 @@ def test_every_argument_is_described(path):
         missing = [name for name in documented.arguments if name not in described]
         # Estimators that share most of their parameters describe those of their own.
         assert not missing or "As in :class:`AdversarialAutoencoder`" in documented.text, missing
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, *CALLED])
+def test_defaults_are_those_described(path):
+    documented = (PUBLIC | CALLED)[path]
+    parameters = inspect.signature(documented.value).parameters
+    kept = {name: parameters[name].default for name in documented.defaults}
+    assert kept == documented.defaults
 
 
 @pytest.mark.parametrize("path", [*PUBLIC, *CALLED])

@@ -15,7 +15,6 @@ from skaae.divergences import (
     DIVERGENCES,
     FDivergence,
     JensenShannon,
-    Pearson,
     Wasserstein,
 )
 
@@ -152,10 +151,36 @@ def test_encoder_of_jensen_shannon_minimises_the_non_saturating_loss():
     torch.testing.assert_close(loss, expected)
 
 
-def test_encoder_of_pearson_minimises_the_bounds_term_in_the_codes():
-    codes = normal(10, 1)
-    loss = encoder_loss(Pearson(), codes, codes, discriminator=nn.Identity())
-    torch.testing.assert_close(loss, codes.mean())
+# T(v), by hand.
+ACTIVATIONS = {
+    "kullback_leibler": lambda v: 1.0 + v,
+    "reverse_kullback_leibler": lambda v: -np.exp(-v),
+    "pearson": lambda v: v,
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_encoders_of_the_others_minimise_the_bounds_term_in_the_codes(name):
+    codes = normal(10, 1, dtype=torch.float64)
+    loss = encoder_loss(DIVERGENCES[name](), codes, codes, discriminator=nn.Identity())
+    assert loss.item() == pytest.approx(ACTIVATIONS[name](codes.numpy()).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", F_DIVERGENCES)
+def test_answers_in_bfloat16_are_averaged_in_float32(name):
+    divergence = DIVERGENCES[name]()
+    # Numbers that bfloat16 holds exactly; their functions and means it does not.
+    codes, prior_codes = torch.arange(7.0)[:, None] / 4.0, torch.arange(5.0)[:, None] / 8.0
+
+    def losses(discriminator):
+        yield divergence.discriminator_loss(
+            codes, prior_codes, discriminator, generator=new_generator(0)
+        )
+        yield encoder_loss(divergence, codes, prior_codes, discriminator=discriminator)
+
+    for rounded, full in zip(losses(lambda z: z.bfloat16()), losses(lambda z: z)):
+        assert rounded.dtype == torch.float32
+        assert torch.equal(rounded, full)
 
 
 # ------------------------------------------------------------------ Wasserstein
@@ -188,6 +213,30 @@ def test_penalty_of_a_curved_critic_is_averaged_over_the_lines():
     )
     slopes = np.linalg.norm(codes.numpy(), axis=1)
     assert loss.item() == pytest.approx(10.0 * ((slopes - 1.0) ** 2).mean(), rel=1e-6)
+
+
+def test_slopes_are_taken_on_the_lines_between_codes_and_prior_codes():
+    codes, prior_codes = 5.0 + normal(2000, 2), normal(2000, 2, seed=1)
+    asked = []
+
+    def watched(z):
+        asked.append(z.detach())
+        return z.sum(dim=1)
+
+    Wasserstein().discriminator_loss(codes, prior_codes, watched, generator=new_generator(0))
+    shares = ((asked[0] - prior_codes) / (codes - prior_codes)).numpy()
+    # One share a row, the same in every column, and any as likely as any other.
+    np.testing.assert_allclose(shares[:, 0], shares[:, 1], atol=1e-5)
+    assert stats.kstest(shares[:, 0], stats.uniform().cdf).pvalue > 1e-3
+
+
+def test_critic_without_slope_has_finite_gradients():
+    network = critic([0.0, 0.0])
+    codes = normal(16, 2)
+    loss = Wasserstein().discriminator_loss(codes, codes, network, generator=new_generator(0))
+    loss.backward()
+    assert loss.item() == pytest.approx(1.0, abs=1e-5)
+    assert torch.isfinite(network.weight.grad).all()
 
 
 def test_penalty_trains_the_critic():

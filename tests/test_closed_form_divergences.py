@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,13 @@ def test_mmd_is_the_naive_double_loop(kernel, bandwidth):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+def test_mmd_of_single_rows_has_only_their_pair(kernel):
+    codes = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    loss = encoder_loss(MMD(kernel, bandwidth=(0.7,)), codes, torch.zeros_like(codes))
+    assert loss.item() == pytest.approx(-2.0 * KERNELS[kernel](2.5, 0.7), rel=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_mmd_of_equal_distributions_is_zero_on_average(kernel):
     values = np.array(
         [
@@ -101,6 +110,13 @@ def test_sliced_wasserstein_of_a_shift_is_its_squared_length_per_component(n_com
     squared = shift.square().sum().item()
     tolerance = 1e-5 if n_components == 1 else 4.0 * np.sqrt(2.0 / n_projections)
     assert ours.item() == pytest.approx(squared / n_components, rel=tolerance)
+
+
+def test_sliced_wasserstein_has_its_gradient():
+    codes, prior_codes = normal(6, 3, dtype=torch.float64), normal(6, 3, seed=1).double()
+    assert torch.autograd.gradcheck(
+        lambda z: encoder_loss(SlicedWasserstein(8), z, prior_codes), (codes.requires_grad_(True),)
+    )
 
 
 def test_sliced_wasserstein_does_not_see_the_order_of_rows():
@@ -167,8 +183,13 @@ def test_posterior_kl_weighs_one_the_evidence_bound():
 
 @pytest.mark.parametrize("name", [n for n, case in POSTERIORS.items() if not case.has_density])
 def test_posterior_kl_refuses_posteriors_without_density(name):
-    with pytest.raises(ValueError, match=r"needs log q\(z\|x\): expected posterior='gaussian'"):
-        PosteriorKL().check(Normal(), POSTERIORS[name]())
+    posterior = POSTERIORS[name]()
+    expected = (
+        "divergence='posterior_kl' needs log q(z|x): expected posterior='gaussian' or "
+        f"'hierarchical', got {posterior!r}."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        PosteriorKL().check(Normal(), posterior)
 
 
 @pytest.mark.parametrize("name", [n for n, case in POSTERIORS.items() if case.has_density])
@@ -178,8 +199,14 @@ def test_posterior_kl_takes_posteriors_with_density(name):
 
 @pytest.mark.parametrize("name", [n for n, p in PRIORS.items() if not hasattr(p, "log_density")])
 def test_posterior_kl_refuses_priors_without_density(name):
-    with pytest.raises(ValueError, match=r"needs log p\(z\)"):
-        PosteriorKL().check(PRIORS[name](), Gaussian())
+    prior = PRIORS[name]()
+    expected = (
+        "divergence='posterior_kl' needs log p(z), which the prior does not offer; got "
+        f"prior={prior!r}. Use a prior with a density, such as 'normal' or 'gaussian_mixture', or "
+        "a divergence that needs samples only."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        PosteriorKL().check(prior, Gaussian())
 
 
 @pytest.mark.parametrize("name", OF_SAMPLES)
@@ -219,6 +246,24 @@ def test_balance_weighs_the_frequencies_alone():
         assert information_loss(codes, balance) == pytest.approx(balance * expected, rel=1e-5)
 
 
+def test_categories_that_the_prior_lacks_cost_much_but_not_infinitely():
+    codes = np.repeat(np.eye(3), [2, 1, 1], axis=0)
+    q, p = np.array([0.5, 0.25, 0.25]), np.array([0.5, 0.5, 1e-7])
+    loss = information_loss(codes, 2.0, prior=Categorical([0.5, 0.5, 0.0]))
+    assert loss == pytest.approx(2.0 * (q * np.log(q / p)).sum(), rel=1e-6)
+
+
+def test_mutual_information_of_one_hot_codes_has_finite_gradients():
+    codes = torch.eye(3).requires_grad_(True)
+    where = latent(Categorical([0.5, 0.5, 0.0]), n_components=3)
+    encoder_loss(MutualInformation(), codes, None, prior=where).backward()
+    assert torch.isfinite(codes.grad).all()
+
+
 def test_mutual_information_needs_one_hot_codes():
-    with pytest.raises(ValueError, match="expected prior='categorical', got Normal"):
+    expected = (
+        "divergence='mutual_information' is one of one-hot codes: expected prior='categorical', "
+        "got Normal()."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         MutualInformation().check(Normal(), Deterministic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from skaae.divergences import (
     DIVERGENCES,
     MMD,
     AdversarialDivergence,
+    FDivergence,
     JensenShannon,
+    MutualInformation,
     SlicedWasserstein,
     Wasserstein,
     as_divergence,
@@ -29,13 +32,22 @@ from skaae.priors import Categorical, Normal
 ADVERSARIAL = [n for n, case in DIVERGENCES.items() if issubclass(case, AdversarialDivergence)]
 
 
-def prior_for(name) -> Latent:
-    """Return a latent whose prior the divergence takes."""
-    return latent(Categorical() if name == "mutual_information" else Normal())
+def prior_for(divergence) -> Latent:
+    """Return a latent whose prior the divergence, or the one of that name, takes."""
+    one_hot = divergence == "mutual_information" or isinstance(divergence, MutualInformation)
+    return latent(Categorical() if one_hot else Normal())
 
 
 def sample_for(name, outputs) -> PosteriorSample:
     return prior_for(name).project(Gaussian().sample(outputs, nn.ModuleDict(), new_generator(0)))
+
+
+@pytest.fixture
+def other_default_dtype():
+    """Let tensors that nobody gives a type be float64, as some programs have it."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 # ------------------------------------------------------------------ every divergence
@@ -131,20 +143,113 @@ def test_auto_weight_grows_with_the_scale_of_the_reconstruction(name):
     ("divergence", "name"),
     [
         (JensenShannon(learning_rate=0.0), "learning_rate"),
+        (JensenShannon(learning_rate="fast"), "learning_rate"),
         (JensenShannon(n_discriminator_steps=0), "n_discriminator_steps"),
+        (JensenShannon(n_discriminator_steps=1.5), "n_discriminator_steps"),
         (JensenShannon(hidden_layer_sizes=3), "hidden_layer_sizes"),
+        (Wasserstein(n_discriminator_steps=0), "n_discriminator_steps"),
         (Wasserstein(gradient_penalty=-1.0), "gradient_penalty"),
+        (Wasserstein(gradient_penalty=None), "gradient_penalty"),
         (MMD(kernel="linear"), "kernel"),
         (MMD(bandwidth=()), "bandwidth"),
         (MMD(bandwidth=(1.0, 0.0)), "bandwidth"),
         (MMD(bandwidth=(1.0, np.nan)), "bandwidth"),
+        (MMD(bandwidth=(1.0, None)), "bandwidth"),
+        (MMD(bandwidth=((1.0, 2.0),)), "bandwidth"),
+        (MMD(bandwidth=1.0), "bandwidth"),
         (SlicedWasserstein(n_projections=0), "n_projections"),
+        (SlicedWasserstein(n_projections=2.5), "n_projections"),
+        (MutualInformation(balance=0.0), "balance"),
+        (MutualInformation(balance="even"), "balance"),
     ],
     ids=repr,
 )
 def test_parameters_that_are_off_are_named(divergence, name):
     with pytest.raises(ValueError, match=name):
-        divergence.check(Normal(), Gaussian())
+        divergence.check(prior_for(divergence).prior, Gaussian())
+
+
+@pytest.mark.parametrize(
+    "divergence",
+    [
+        JensenShannon((), learning_rate=1e-9),
+        JensenShannon(n_discriminator_steps=1),
+        Wasserstein(gradient_penalty=0.0),
+        MMD(bandwidth=[1e-9]),
+        MMD(bandwidth=np.array([1, 2])),
+        MMD("rbf"),
+        SlicedWasserstein(n_projections=1),
+        MutualInformation(balance=1e-9),
+    ],
+    ids=repr,
+)
+def test_parameters_at_the_edge_of_their_range_are_taken(divergence):
+    divergence.check(prior_for(divergence).prior, Gaussian())
+
+
+def test_bandwidths_that_are_off_are_told():
+    expected = "MMD: expected bandwidth to be a sequence of positive numbers, got (1.0, -2.0)."
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        MMD(bandwidth=(1.0, -2.0)).check(Normal(), Gaussian())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_losses_are_of_the_kind_of_the_codes(name, dtype, other_default_dtype):
+    divergence = DIVERGENCES[name]()
+    sample = sample_for(name, normal(8, 4, dtype=dtype))
+    prior_codes, critic = normal(8, 2, dtype=dtype), nn.Linear(2, 1, dtype=dtype)
+    loss = encoder_loss(
+        divergence, sample, prior_codes, prior=prior_for(name), discriminator=critic
+    )
+    assert loss.dtype == dtype
+    if name in ADVERSARIAL:
+        loss = divergence.discriminator_loss(
+            sample.codes, prior_codes, critic, generator=new_generator(0)
+        )
+        assert loss.dtype == dtype
+
+
+def test_draws_lie_where_the_codes_do_whatever_the_default_device():
+    codes, prior_codes, where, critic = normal(8, 2), normal(8, 2), latent(), nn.Linear(2, 1)
+    with torch.device("meta"):
+        losses = [
+            encoder_loss(SlicedWasserstein(), codes, prior_codes, prior=where),
+            Wasserstein().discriminator_loss(
+                codes, prior_codes, critic, generator=torch.Generator("cpu")
+            ),
+        ]
+    assert all(torch.isfinite(loss) for loss in losses)
+
+
+# The factors of the reconstruction loss, whose choice the documented results rest on.
+AUTO_WEIGHTS = {
+    "jensen_shannon": 0.5,
+    "kullback_leibler": 0.5,
+    "reverse_kullback_leibler": 0.5,
+    "pearson": 0.5,
+    "wasserstein": 0.3,
+    "mmd": 10.0,
+    "sliced_wasserstein": 5.0,
+    "posterior_kl": 1.0,
+    "mutual_information": 1.0,
+}
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_auto_weight_is_the_one_that_was_chosen(name):
+    assert DIVERGENCES[name]().absolute_weight(1.0) == AUTO_WEIGHTS[name]
+
+
+def test_all_but_those_of_posteriors_and_one_hot_codes_compare_samples():
+    others = {name for name, case in DIVERGENCES.items() if not case.of_samples}
+    assert others == {"posterior_kl", "mutual_information"}
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_only_f_divergences_bear_bfloat16(name):
+    case = DIVERGENCES[name]
+    assert case.bears_bfloat16 == issubclass(case, FDivergence)
 
 
 def test_discriminator_with_a_layer_of_no_units_is_an_error():
@@ -161,6 +266,19 @@ def test_discriminator_maps_codes_to_one_column(name):
     assert network(torch.zeros(4, 3)).shape == (4, 1)
     sizes = [layer.out_features for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert sizes == [7, 5, 1]
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_discriminator_is_a_perceptron_of_leaky_units(name):
+    network = DIVERGENCES[name]((7, 5)).build_discriminator(3)
+    weights = [parameter.detach().double().numpy() for parameter in network.parameters()]
+    codes = normal(20, 3)
+    hidden = codes.double().numpy()
+    for weight, bias in zip(weights[:-2:2], weights[1:-2:2]):
+        hidden = hidden @ weight.T + bias
+        hidden = np.where(hidden > 0.0, hidden, 0.01 * hidden)
+    expected = hidden @ weights[-2].T + weights[-1]
+    np.testing.assert_allclose(network(codes).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)

@@ -162,6 +162,44 @@ def test_training_the_auxiliary_network_closes_the_gap_from_above():
     assert after.mean() > -4.0 * after.std() / np.sqrt(len(after))
 
 
+def test_both_networks_have_one_hidden_layer_of_tanh():
+    networks = Hierarchical(n_hidden=7).build(2)
+    # r(lambda|z, x) sees z and both parameters of q(lambda|x).
+    for name, n_inputs in {"likelihood": 2, "auxiliary": 6}.items():
+        first, activation, last = networks[name]
+        assert (first.in_features, first.out_features) == (n_inputs, 7)
+        assert isinstance(activation, nn.Tanh)
+        assert (last.in_features, last.out_features) == (7, 4)
+
+
+class Answers(nn.Module):
+    """A network that answers the same to every row."""
+
+    def __init__(self, answers: list[float], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.answers = torch.tensor(answers, dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.answers.expand(len(x), -1)
+
+
+def test_answers_in_bfloat16_are_computed_with_in_full():
+    def results(dtype):
+        # Numbers that bfloat16 holds exactly; the deviations that follow from them it does not.
+        networks = nn.ModuleDict(
+            {
+                "likelihood": Answers([0.5, 0.375], dtype),
+                "auxiliary": Answers([-0.25, 0.625], dtype),
+            }
+        )
+        sample = Hierarchical().sample(RAW.expand(9, -1), networks, new_generator(0))
+        return sample.codes, sample.log_density, Hierarchical().mean(RAW[None], networks)
+
+    for rounded, full in zip(results(torch.bfloat16), results(torch.float64)):
+        assert rounded.dtype == torch.float64
+        assert torch.equal(rounded, full)
+
+
 class Gradients:
     """Single-draw gradients of KL(q(z|x) || N(0, I)) with respect to the encoder's outputs.
 

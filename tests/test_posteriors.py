@@ -129,14 +129,48 @@ def test_as_posterior_of_a_name_and_of_an_object(name):
         (UniversalApproximator(n_noise=0), "n_noise"),
         (UniversalApproximator(n_noise=1.5), "n_noise"),
         (UniversalApproximator(n_mean_draws=0), "n_mean_draws"),
+        (UniversalApproximator(n_mean_draws=1.5), "n_mean_draws"),
         (Hierarchical(n_hidden=0), "n_hidden"),
+        (Hierarchical(n_hidden=1.5), "n_hidden"),
         (Hierarchical(n_mean_draws=0), "n_mean_draws"),
+        (Hierarchical(n_mean_draws=1.5), "n_mean_draws"),
     ],
     ids=repr,
 )
 def test_parameters_that_are_off_are_named(posterior, name):
     with pytest.raises(ValueError, match=name):
         posterior.check()
+
+
+@pytest.mark.parametrize(
+    "posterior", [UniversalApproximator(1, n_mean_draws=1), Hierarchical(1, n_mean_draws=1)]
+)
+def test_one_unit_or_draw_is_enough(posterior):
+    posterior.check()
+    outputs = normal(5, posterior.n_outputs(N_COMPONENTS), dtype=torch.float32)
+    networks = build(posterior, N_COMPONENTS)
+    assert posterior.mean(outputs, networks).shape == (5, N_COMPONENTS)
+    assert posterior.input_noise().shape[0] == 1
+
+
+def test_first_rows_are_those_of_every_part(posterior):
+    outputs = normal(5, posterior.n_outputs(N_COMPONENTS), dtype=torch.float32)
+    sample = posterior.sample(outputs, build(posterior, N_COMPONENTS), new_generator(0))
+    first = sample.first(2)
+    for name, whole in vars(sample).items():
+        part = getattr(first, name)
+        assert part is None if whole is None else torch.equal(part, whole[:2])
+
+
+def test_numbers_beside_networks_are_counted(posterior):
+    # Those of the noise that it averages over; what a file may ask for is bounded by them.
+    expected = {
+        Deterministic: 0,
+        Gaussian: 0,
+        UniversalApproximator: 16 * 8,
+        Hierarchical: 16 * N_COMPONENTS,
+    }
+    assert posterior._n_numbers(N_COMPONENTS) == expected[type(posterior)]
 
 
 # ------------------------------------------------------------------ deterministic
@@ -149,8 +183,13 @@ def test_deterministic_code_is_the_output():
 
 
 def test_only_the_universal_posterior_wants_noise(posterior):
-    wants = posterior.input_noise().shape[1] > 0
-    assert wants == isinstance(posterior, UniversalApproximator)
+    expected = (16, 8) if isinstance(posterior, UniversalApproximator) else (1, 0)
+    assert posterior.input_noise().shape == expected
+
+
+def test_only_the_hierarchical_posterior_has_networks(posterior):
+    names = ["auxiliary", "likelihood"] if isinstance(posterior, Hierarchical) else []
+    assert sorted(posterior.build(N_COMPONENTS)) == names
 
 
 # ------------------------------------------------------------------ Gaussian
@@ -224,3 +263,17 @@ def test_universal_noise_is_standard_normal():
     noise = UniversalApproximator(3, n_mean_draws=4000).input_noise().numpy()
     # The second half mirrors the first; only the first is independent.
     assert stats.kstest(noise[:2000].ravel(), stats.norm().cdf).pvalue > 1e-3
+
+
+def test_universal_noise_of_a_model_of_shapes_takes_no_memory():
+    posterior = UniversalApproximator(10**6, n_mean_draws=10**6)
+    with torch.device("meta"):
+        noise = posterior.input_noise()
+    assert noise.is_meta
+    assert noise.shape == (10**6, 10**6)
+    assert noise.dtype == UniversalApproximator().input_noise().dtype
+
+
+def test_universal_noise_stays_that_of_models_saved_before():
+    expected = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(UniversalApproximator(5, n_mean_draws=12).input_noise()[:6], expected)

@@ -16,6 +16,7 @@ from skaae.posteriors import (
     POSTERIORS,
     Hierarchical,
     Posterior,
+    fixed_noise,
 )
 
 
@@ -80,6 +81,28 @@ def train_auxiliary(posterior, networks, draw_outputs, n_steps: int) -> None:
 
 # The encoder's outputs for one x: q(lambda|x) = N(0.4, 0.8**2).
 RAW = torch.tensor([0.4, raw_of(math.log(0.8))], dtype=torch.float64)
+
+
+def test_hierarchical_code_is_lambda_and_so_many_deviations_from_its_shift():
+    posterior, networks = curved(2)
+    raw = torch.randn(7, 4, generator=new_generator(1), dtype=torch.float64)
+    generator = new_generator(0)
+    noise = [torch.randn(7, 2, generator=generator) for _ in range(2)]
+    law = given_lambda(raw[:, :2] + log_std_of(raw[:, 2:]).exp() * noise[0], networks)
+    codes = posterior.sample(raw, networks, new_generator(0)).codes
+    torch.testing.assert_close(codes, law.mean + law.stddev * noise[1])
+
+
+def test_hierarchical_mean_of_few_draws_is_their_average():
+    _, networks = curved(2)
+    raw = torch.randn(7, 4, generator=new_generator(1), dtype=torch.float64)
+    draws = fixed_noise(3, 2)
+    means = [
+        given_lambda(raw[:, :2] + log_std_of(raw[:, 2:]).exp() * noise, networks).mean
+        for noise in draws
+    ]
+    ours = Hierarchical(n_mean_draws=3).mean(raw, networks)
+    torch.testing.assert_close(ours, torch.stack(means).mean(dim=0))
 
 
 def test_hierarchical_draws_follow_the_integral_over_lambda():

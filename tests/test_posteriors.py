@@ -204,6 +204,13 @@ def test_gaussian_draws_are_gaussian_with_the_encoders_parameters():
         assert stats.kstest(sample.codes[:, j].numpy(), law.cdf).pvalue > 1e-3
 
 
+def test_gaussian_code_is_the_mean_and_so_many_deviations():
+    raw = normal(7, 6)
+    codes = Gaussian().sample(raw, nn.ModuleDict(), new_generator(0)).codes
+    noise = normal(7, 3, dtype=torch.float32)
+    torch.testing.assert_close(codes, raw[:, :3] + log_std_of(raw[:, 3:]).exp() * noise)
+
+
 def test_gaussian_log_density_is_torchs():
     raw = normal(7, 6)
     sample = Gaussian().sample(raw, nn.ModuleDict(), new_generator(0))

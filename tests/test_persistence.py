@@ -302,6 +302,28 @@ def test_a_tied_weight_stays_tied(images, tmp_path):
     assert encoder.again.weight is encoder.last.weight
 
 
+class HalfFrozen(nn.Sequential):
+    """A network whose first layer is not to be trained."""
+
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__(nn.Linear(n_inputs, 4), nn.Linear(4, n_outputs))
+        self[0].requires_grad_(False)
+
+
+@pytest.mark.parametrize("kind", ["builder", "module"])
+def test_frozen_layers_stay_frozen(images, tmp_path, kind):
+    given = HalfFrozen if kind == "builder" else HalfFrozen(16, 2)
+    fit(images, {"encoder": given}).save(tmp_path / "model")
+    loaded = skaae.load(tmp_path / "model", custom_objects={"HalfFrozen": given, "encoder": given})
+    encoder = loaded.model_.encoder
+    before = [layer.weight.clone() for layer in encoder]
+    loaded.partial_fit(images)
+    kept = [torch.equal(*pair) for pair in zip(before, (layer.weight for layer in encoder))]
+    assert kept == [True, False]
+    assert [p.requires_grad for p in encoder.parameters()] == [False, False, True, True]
+    assert all(p.requires_grad for p in loaded.model_.decoder.parameters())
+
+
 def test_custom_objects_that_have_no_name_are_refused(tmp_path):
     fitted_small().save(tmp_path / "model")
     with pytest.raises(TypeError, match="classes and functions"):

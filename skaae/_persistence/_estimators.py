@@ -218,7 +218,7 @@ def _model(case: Any, body: Any, weights: dict[str, Tensor], reader: Reader) -> 
     with _refusing("model: its latents are none"):
         _check_latents(model)
     _fill(model, weights)
-    return model.eval().requires_grad_(True)
+    return model.eval()
 
 
 @contextmanager
@@ -298,7 +298,10 @@ def _check_latents(model: Any) -> None:
 
 
 def _fill(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Give a model its weights, in memory of its own, where sums come out as before."""
+    """Give a model its weights, in memory of its own, where sums come out as before.
+
+    Which of them are trained is what the networks were built with: users freeze layers.
+    """
     for name, buffer in model.named_buffers(recurse=False):
         buffer.copy_(weights[name])
     for child_name, child in model.named_children():

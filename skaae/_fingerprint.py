@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from skaae._device import new_generator
+from skaae._device import new_generator, resolve_device
 from skaae._sources import Rows, RowSource, evenly_spaced
 from skaae.priors import as_prior
 
@@ -25,13 +25,15 @@ def fingerprint(estimator: Any, X: Rows, labels: Sequence[Any]) -> str:
     """Return what parameters, rows and labels are, in twenty-four digits.
 
     Of the rows a sample counts, from all over them; of a fit that goes on from fitted weights,
-    these too.
+    these too. The kind of device counts, whichever name asked for it: its generator's state is of
+    no use on another.
     """
     found = hashlib.blake2b(digest_size=12)
     parameters = estimator.get_params(deep=True)
     for name in sorted(set(parameters) - set(_LEFT_OUT)):
         _add(found, name)
         _add(found, parameters[name])
+    _add(found, resolve_device(estimator.device).type)
     # Objects of others seldom show what they draw from.
     prior = as_prior(estimator.prior)
     _add(found, prior.sample(_N_DRAWS, estimator.n_components, generator=new_generator(0)))

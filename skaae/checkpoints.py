@@ -58,28 +58,35 @@ class Checkpoints:
         self.about: Facts = {}
         self._kept: list[Path] = []
         self._last = time.monotonic()
-        self.start = self._latest()
+        self._untried = iter(self._files())
+        self.start = self._next()
 
     def _files(self, suffix: str = _SUFFIX) -> list[Path]:
         """Return the files of this fit, the one of the latest epoch first."""
         return sorted(self.folder.glob(f"{self.name}-*{suffix}"), reverse=True)
 
-    def _latest(self) -> tuple[Tensors, Facts] | None:
+    def _next(self) -> tuple[Tensors, Facts] | None:
         """Return what the last whole checkpoint holds, with a warning for each that is not."""
-        for path in self._files():
+        for path in self._untried:
             try:
                 content = _read(path, self.name)
+                # A fit begins before its networks are there to be compared, and has drawn by then.
+                if content[1]["seeds"] != self.about.get("seeds", content[1]["seeds"]):
+                    raise ValueError("it is of a fit with other seeds")
             except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-                self.refuse(error, path)
+                self._warn(error, path)
                 continue
             self._kept = [path]
             logging.getLogger("skaae").info("going on from %s", path)
             return content
         return None
 
-    def refuse(self, reason: object, path: Path | None = None) -> None:
-        """Warn that a checkpoint, else the one to start from, is not used, and why."""
-        path = path or self._kept.pop()
+    def refuse(self, reason: object) -> None:
+        """Warn that the checkpoint to start from is not used, and why; take the one before it."""
+        self._warn(reason, self._kept.pop())
+        self.start = self._next()
+
+    def _warn(self, reason: object, path: Path) -> None:
         warnings.warn(
             f"The checkpoint {path} is not used: {reason}. The one before it is, if there is one; "
             "else training starts anew.",
@@ -180,8 +187,9 @@ def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iter
     one that was never killed. When a fit has come to its end, its checkpoints are removed; after
     Ctrl-C they are kept, and the same call goes on.
 
-    It is the same call if the estimator's parameters (``verbose`` aside), the shape and dtype of
-    the rows, a sample of their values and all labels are the same. Any other starts anew and leaves
+    It is the same call if the estimator's parameters (``verbose`` aside), the kind of device that
+    it trains on, the shape and dtype of the rows, a sample of their values and all labels are the
+    same. Any other starts anew and leaves
     the files be, so one directory serves several fits, such as those of a search with one job. Fits
     in threads or processes that are started inside the block know nothing of it. ``partial_fit``,
     whose state is the estimator, writes nothing.
@@ -201,8 +209,9 @@ def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iter
     Warns
     -----
     RuntimeWarning
-        From ``fit``: a checkpoint that is torn, or of another version or fit, is not used, and the
-        one before it is; one that could not be written (a full disk) leaves the one before.
+        From ``fit``: a checkpoint that is torn, of another version or fit, or of networks of other
+        shapes, is not used, and the one before it is, if it can be; one that could not be written
+        (a full disk) leaves the one before.
 
     References
     ----------

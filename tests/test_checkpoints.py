@@ -251,16 +251,60 @@ def test_the_one_before_is_used(X, tmp_path, kill, files, spoil, reason):
     assert_same(resumed, clone(model).fit(X))
 
 
+def model_of_width(width, **parameters):
+    """Return an estimator whose parameters do not tell how wide its encoder is."""
+
+    def build(n_inputs, n_outputs):
+        return nn.Sequential(nn.Linear(n_inputs, width), nn.Linear(width, n_outputs))
+
+    return AdversarialAutoencoder(encoder=build, **{**SHORT, **parameters})
+
+
 def test_networks_of_other_shapes_are_no_start(X, tmp_path, kill):
-    def model(width):
-        def build(n_inputs, n_outputs):
-            return nn.Sequential(nn.Linear(n_inputs, width), nn.Linear(width, n_outputs))
-
-        return AdversarialAutoencoder(encoder=build, **SHORT)
-
-    trained = fit_until(kill, 3, model(4), tmp_path, X)
+    trained = fit_until(kill, 3, model_of_width(4), tmp_path, X)
     with resumable(tmp_path, every=0.0), pytest.warns(RuntimeWarning, match="other shapes"):
-        model(5).fit(X)
+        model_of_width(5).fit(X)
+    assert trained == [1, 2, 3]
+
+
+def test_the_one_before_networks_of_other_shapes_is_used(X, tmp_path, kill, files):
+    fit_until(kill, 3, model_of_width(4), tmp_path, X)
+    files()[0].unlink()
+    with pytest.warns(RuntimeWarning, match="other shapes"):
+        fit_until(kill, 2, model_of_width(5), tmp_path, X)
+    trained = kill()
+    with resumable(tmp_path, every=0.0), pytest.warns(RuntimeWarning, match="other shapes"):
+        resumed = model_of_width(5).fit(X)
+    assert trained == [2, 3]
+    assert_same(resumed, model_of_width(5).fit(X))
+
+
+def test_one_before_that_has_other_seeds_is_not_used(X, tmp_path, kill, files):
+    """The rows that are held out, for one, were chosen with them."""
+    fit_until(kill, 3, model_of_width(4), tmp_path, X)
+    rewrite(files()[0], seeds={})
+    trained = kill()
+    with (
+        resumable(tmp_path, every=0.0),
+        pytest.warns(RuntimeWarning, match="other shapes"),
+        pytest.warns(RuntimeWarning, match="other seeds"),
+    ):
+        model_of_width(5).fit(X)
+    assert trained == [1, 2, 3]
+
+
+def test_a_generator_of_another_device_is_no_start(X, tmp_path, kill, files):
+    model = AdversarialAutoencoder(**SHORT)
+    fit_until(kill, 2, clone(model), tmp_path, X)
+    (path,) = files()
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        text = file.metadata()["facts"]
+    tensors["generator"] = torch.zeros(16, dtype=torch.uint8)  # as those of CUDA have it
+    save_file(tensors, path, {"facts": text, "digest": checkpoints._digest(tensors, text)})
+    trained = kill()
+    with resumable(tmp_path, every=0.0), pytest.warns(RuntimeWarning, match="device's generator"):
+        model.fit(X)
     assert trained == [1, 2, 3]
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from estimator_cases import SHORT, short_fits_may_warn
 from scipy import stats
 from sklearn.base import clone
@@ -49,3 +50,14 @@ def test_rows_labels_and_weights_to_go_on_from_count_but_not_what_is_logged(X):
     model.set_params(warm_start=True)
     cold = fingerprint(model, X, (None,))
     assert fingerprint(model.fit(X), X, (None,)) != cold
+
+
+def test_the_kind_of_device_counts_that_auto_stands_for(X, monkeypatch):
+    """On another kind of device the state of a generator is of no use."""
+    model = AdversarialAutoencoder(**SHORT)
+    found = []
+    for there in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        found.append(fingerprint(model, X, ()))
+    assert found[0] != found[1]

@@ -212,12 +212,12 @@ class _Run:
         self.n_steps = self.last_look = self.n_recoveries = 0
         # State and epoch in one, so that an interruption finds both or neither.
         self.good = (_state(step.model), 0)
-        if checkpoints is not None and checkpoints.start is not None:
-            start, checkpoints.start = checkpoints.start, None
-            if fits(step.model, start[0]):
+        while checkpoints is not None and checkpoints.start is not None:
+            if fits(step, checkpoints.start[0]):
+                start, checkpoints.start = checkpoints.start, None
                 self._go_on_from(*start)
-            else:
-                checkpoints.refuse("its networks are of other shapes")
+                break
+            checkpoints.refuse("its networks, or the device's generator, are of other shapes")
 
     def __call__(self) -> Outcome:
         """Train to the end, whichever comes first, and leave the model at the state to keep."""

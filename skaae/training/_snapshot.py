@@ -43,10 +43,12 @@ def tensors_of(step: Stateful, good_state: State | None) -> State:
     }
 
 
-def fits(model: nn.Module, tensors: State) -> bool:
-    """Return whether tensors are of a model with these parameters and buffers."""
-    found = {name: value.shape for name, value in _part(tensors, "model").items()}
-    return found == {name: value.shape for name, value in model.state_dict().items()}
+def fits(step: Stateful, tensors: State) -> bool:
+    """Return whether tensors are of a step with these parameters and buffers, and generator."""
+    now = {f"model.{name}": value.shape for name, value in step.model.state_dict().items()}
+    now["generator"] = step.generator.get_state().shape
+    own = ("model.", "generator")
+    return now == {k: value.shape for k, value in tensors.items() if k.startswith(own)}
 
 
 def restore(step: Stateful, tensors: State) -> State | None:

@@ -63,15 +63,26 @@ def _told_of_memory(
 
 
 def one_pass(step: TrainingStep, batches: ResidentBatches) -> Outcome:
-    """Train for one pass, or, if that fails, leave the weights as they were."""
+    """Train for one pass, or, if that fails, leave weights, moments and generator as they were."""
     before = copy.deepcopy(step.model.state_dict())
+    # Copied here and not by the snapshot of checkpoints, which brings all to the CPU.
+    moments = [
+        {
+            parameter: {key: value.clone() for key, value in state.items()}
+            for parameter, state in optimizer.state.items()
+        }
+        for optimizer in step.optimizers
+    ]
+    drawn = step.generator.get_state()
     step.model.train()
     try:
         return run(step, batches, Budget.one_pass(batches.n_batches))
     except BaseException:
         step.model.load_state_dict(before)
-        # Their moments have moved on with weights that are gone.
         step.forget()
+        for optimizer, known in zip(step.optimizers, moments):
+            optimizer.state.update(known)
+        step.generator.set_state(drawn)
         raise
     finally:
         step.model.eval()

@@ -380,7 +380,7 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
         Raises
         ------
         NotFittedError, ValueError
-            As for ``transform``.
+            As for ``transform``; with Bernoulli also if values lie outside [0, 1].
         """
-        codec = self._codec
-        return -float(codec.row_losses(self._validated(X, reset=False)).mean())
+        X = self._validated_for_loss(X)
+        return -float(self._codec.row_losses(X).mean())

@@ -313,12 +313,12 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         NotFittedError
             Before ``fit``.
         ValueError
-            If rows have another number of columns than those of the fit, or hold NaN or infinity;
-            or if the decoder needs `y` and got none or others than the classes.
+            If rows have another number of columns than those of the fit, hold NaN or infinity, or,
+            with Bernoulli, values outside [0, 1]; or if the decoder needs `y` and got none or
+            others than the classes.
         """
-        codec = self._codec
-        X = self._validated(X, reset=False)
-        return -float(codec.row_losses(X, self._given_columns(y, len(X))).mean())
+        X = self._validated_for_loss(X)
+        return -float(self._codec.row_losses(X, self._given_columns(y, len(X))).mean())
 
     def _given_columns(self, y: Any, n_samples: int) -> np.ndarray | None:
         """Return the label columns of the decoder, if it has any."""

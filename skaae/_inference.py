@@ -15,7 +15,7 @@ from skaae._compat import answers_frames
 from skaae._fitted import FittedAutoencoder
 from skaae._labels import codes_of
 from skaae._prior_match import PriorMatch, measure_prior_match
-from skaae._rows import rows_in_units
+from skaae._rows import check_values, rows_in_units
 from skaae._sources import Rows, checked_codes, checked_rows
 from skaae._tensors import as_array, as_floats
 
@@ -26,6 +26,13 @@ class EncodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitte
     def _validated(self, X: Any, *, reset: bool) -> Rows:
         # BatchNorm in a user's network needs two rows, and so does any spread of a column.
         rows: Rows = checked_rows(self, X, reset=reset, least=2 if reset else 1)
+        return rows
+
+    def _validated_for_loss(self, X: Any) -> Rows:
+        """Return rows that may be judged by the loss; ValueError where they cannot be of p(x|z)."""
+        check_is_fitted(self)
+        rows = self._validated(X, reset=False)
+        check_values(self._loss, rows)
         return rows
 
     @property

@@ -97,7 +97,7 @@ class Bernoulli(ReconstructionLoss):
     Raises
     ------
     ValueError
-        At ``fit``, if a value lies outside [0, 1].
+        At ``fit`` and ``score``, if a value lies outside [0, 1].
 
     References
     ----------
@@ -132,8 +132,8 @@ class Bernoulli(ReconstructionLoss):
         if low < 0.0 or high > 1.0:
             raise ValueError(
                 "reconstruction_loss='bernoulli': expected values in [0, 1], got values from "
-                f"{low:.6g} to {high:.6g}. Scale the columns (MinMaxScaler) or use "
-                "reconstruction_loss='squared_error'."
+                f"{low:.6g} to {high:.6g}. Scale the columns (MinMaxScaler(clip=True)) "
+                "or use reconstruction_loss='squared_error'."
             )
 
 

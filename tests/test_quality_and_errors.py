@@ -5,10 +5,11 @@ import pytest
 import torch
 from estimator_cases import SHORT, short_fits_may_warn
 from scipy import stats
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from skaae import AdversarialAutoencoder
+from skaae import AdversarialAutoencoder, ConditionalAdversarialAutoencoder
 
 # ---------------------------------------------------------------- stopping and the prior's match
 
@@ -155,6 +156,18 @@ def test_bad_rows_are_refused(rows, message):
 def test_bernoulli_refuses_values_outside_0_and_1(X):
     with pytest.raises(ValueError, match=r"expected values in \[0, 1\], got values from"):
         AdversarialAutoencoder(reconstruction_loss="bernoulli", **SHORT).fit(X)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize("as_given", [np.asarray, torch.as_tensor, csr_array])
+@pytest.mark.parametrize("case", [AdversarialAutoencoder, ConditionalAdversarialAutoencoder])
+def test_bernoulli_judges_no_values_outside_0_and_1(unit_rows, case, as_given):
+    """Their log-likelihood may be above zero."""
+    y = np.arange(len(unit_rows)) % 2
+    model = case(reconstruction_loss="bernoulli", **SHORT).fit(unit_rows, y)
+    assert model.score(as_given(unit_rows), y) < 0.0
+    with pytest.raises(ValueError, match=r"expected values in \[0, 1\], got values from"):
+        model.score(as_given(16.0 * unit_rows), y)
 
 
 def test_a_builder_that_returns_no_module_is_a_type_error(X):

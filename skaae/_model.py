@@ -140,8 +140,9 @@ class AutoencoderModel(nn.Module):
         self.n_labels = n_labels = latents[1].n_components if role.infers else role.n_given
         self._n_outputs = [latent.posterior.n_outputs(latent.n_components) for latent in latents]
         self._n_noise = [latent.posterior.input_noise().shape[1] for latent in latents]
+        n_noise = sum(self._n_noise)
         self.encoder = build_network(
-            encoder, n_features + sum(self._n_noise), sum(self._n_outputs), "encoder"
+            encoder, n_features + n_noise, sum(self._n_outputs), "encoder", n_noise=n_noise
         )
         if role.infers and not role.reconstructs and isinstance(self.encoder, LinearPathNetwork):
             # Labels that start out equally likely everywhere, and are not told apart by their use
@@ -150,8 +151,7 @@ class AutoencoderModel(nn.Module):
         self.n_label_inputs = n_beside = 0 if role.has_heads else n_labels
         self.decoder = build_network(decoder, self.n_components + n_beside, n_features, "decoder")
         self.runs_in_double = (
-            type(encoder) in OWN_BUILDERS
-            or runs_in_double(self.encoder, n_features + sum(self._n_noise))
+            type(encoder) in OWN_BUILDERS or runs_in_double(self.encoder, n_features + n_noise)
         ) and (
             type(decoder) in OWN_BUILDERS
             or runs_in_double(self.decoder, self.n_components + n_beside)

@@ -22,7 +22,7 @@ from skaae._scaling import ColumnScaling
 from skaae.divergences import DIVERGENCES, MMD, JensenShannon
 from skaae.losses import LOSSES
 from skaae.metrics import reconstruction_error
-from skaae.networks import MLP
+from skaae.networks import MLP, ConvolutionalEncoder
 from skaae.posteriors import POSTERIORS
 from skaae.priors import PRIORS, Categorical, GaussianMixture, Normal
 
@@ -194,6 +194,14 @@ def test_history_holds_every_loss_of_every_epoch(X):
 def test_training_lowers_the_reconstruction_loss(fitted):
     losses = [entry["reconstruction"] for entry in fitted.history_]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[5:10])
+
+
+@pytest.mark.parametrize("posterior", ["deterministic", "universal"])
+def test_an_image_of_fewer_pixels_than_columns_is_refused(X, posterior):
+    encoder = ConvolutionalEncoder((3, 4), channels=(4,))
+    model = AdversarialAutoencoder(encoder=encoder, posterior=posterior, **SHORT)
+    with pytest.raises(ValueError, match=r"product of 13, the number of columns, got \(3, 4, 1\)"):
+        model.fit(X)
 
 
 # ------------------------------------------------------------------- transform, sample and score

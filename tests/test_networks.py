@@ -316,6 +316,24 @@ def test_encoder_shape_that_does_not_fit_is_an_error(shape):
         ConvolutionalEncoder(shape)(64, 2)
 
 
+@pytest.mark.parametrize(
+    ("shape", "n_noise"),
+    [((7, 8), 0), ((7, 8), 7), ((8, 8), 1), (None, 15)],
+    ids=["no noise", "less noise", "more noise", "a square with its noise"],
+)
+def test_columns_past_an_image_are_the_noise_alone(shape, n_noise):
+    builder = ConvolutionalEncoder(shape, channels=(4,))
+    with pytest.raises(ValueError, match=f"product of {64 - n_noise}, the number of columns, got"):
+        build_network(builder, 64, 2, "encoder", n_noise=n_noise)
+
+
+@pytest.mark.parametrize("n_noise", [0, 1, 9])
+def test_an_image_and_its_noise_are_taken(n_noise):
+    builder = ConvolutionalEncoder((8, 8), channels=(4,))
+    network = build_network(builder, 64 + n_noise, 2, "encoder", n_noise=n_noise)
+    assert network.head[0].in_features == 4 * 16 + n_noise
+
+
 # ------------------------------------------------------------------ checks of builders
 
 

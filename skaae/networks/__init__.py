@@ -10,7 +10,11 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
-from skaae.networks._convolutional import ConvolutionalDecoder, ConvolutionalEncoder
+from skaae.networks._convolutional import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    JoinedEncoder,
+)
 from skaae.networks._mlp import ACTIVATIONS, MLP, LinearPathNetwork
 
 #: The names that `encoder=` accepts.
@@ -46,7 +50,9 @@ def as_described(builder: Any) -> Any:
     return clone(builder) if isinstance(builder, BaseEstimator) else builder
 
 
-def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.Module:
+def build_network(
+    builder: Any, n_inputs: int, n_outputs: int, role: str, *, n_noise: int = 0
+) -> nn.Module:
     """Return a new, checked network.
 
     Parameters
@@ -58,11 +64,14 @@ def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.
         Columns in and out.
     role : str
         The parameter it came from, for messages.
+    n_noise : int, default=0
+        Of the columns in, those of noise, which stand behind the row's.
 
     Raises
     ------
     ValueError
-        If the network does not map (n_samples, n_inputs) to (n_samples, n_outputs).
+        If the network does not map (n_samples, n_inputs) to (n_samples, n_outputs), or is of
+        images that are not the row.
     TypeError
         If the builder does not answer an ``nn.Module``.
     """
@@ -75,6 +84,8 @@ def build_network(builder: Any, n_inputs: int, n_outputs: int, role: str) -> nn.
             f"{role}: expected the builder to return a torch.nn.Module, got "
             f"{type(network).__name__}."
         )
+    if isinstance(network, JoinedEncoder):
+        network.check_columns(n_inputs - n_noise)
     _check_shapes(network, n_inputs, n_outputs, role)
     return network
 

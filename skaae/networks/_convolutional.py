@@ -35,11 +35,15 @@ def _image_shape(
     shape = (*shape, 1) if len(shape) == 2 else shape
     n_pixels = math.prod(shape)
     if len(shape) != 3 or n_pixels > n_columns or (exact and n_pixels != n_columns):
-        raise ValueError(
-            f"image_shape: expected (height, width) or (height, width, channels) with a product "
-            f"of {n_columns}, the number of columns, got {tuple(image_shape)}."
-        )
+        raise _misfit(tuple(image_shape), n_columns)
     return shape
+
+
+def _misfit(shape: tuple[int, ...], n_columns: int) -> ValueError:
+    return ValueError(
+        f"image_shape: expected (height, width) or (height, width, channels) with a product of "
+        f"{n_columns}, the number of columns, got {shape}."
+    )
 
 
 class _ToImage(nn.Module):
@@ -75,12 +79,21 @@ class _RandomShift(nn.Module):
         return f"most={self.most}"
 
 
-class _JoinedEncoder(nn.Module):
+class JoinedEncoder(nn.Module):
     """An image through convolutions, further columns past it around them, both to a head."""
 
-    def __init__(self, trunk: nn.Module, n_pixels: int, head: nn.Module) -> None:
+    def __init__(self, trunk: nn.Module, shape: tuple[int, int, int], head: nn.Module) -> None:
         super().__init__()
-        self.trunk, self.n_pixels, self.head = trunk, n_pixels, head
+        self.trunk, self.head = trunk, head
+        self.shape, self.n_pixels = shape, math.prod(shape)
+
+    def check_columns(self, n_columns: int) -> None:
+        """Raise ValueError where rows of `n_columns`, without noise, are not of the image alone.
+
+        Whoever builds a network knows of inputs only, and takes what is left of them for noise.
+        """
+        if self.n_pixels != n_columns:
+            raise _misfit(self.shape, n_columns)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.trunk(x[:, : self.n_pixels])
@@ -115,8 +128,8 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 class ConvolutionalEncoder(BaseEstimator):
     """Strided convolutions, then dense layers; rows are images flattened as NumPy does.
 
-    Columns past those of `image_shape` (the noise of a universal posterior) join behind the
-    convolutions.
+    Columns past those of `image_shape` join behind the convolutions: the noise of a universal
+    posterior, which an estimator adds to rows that the shape fits.
 
     Parameters
     ----------
@@ -187,8 +200,8 @@ class ConvolutionalEncoder(BaseEstimator):
         """Return a new network from `n_inputs` columns of pixels to `n_outputs` columns."""
         self._validate_params()
         channels = check_layer_sizes(self.channels, "channels")
-        height, width, depth = _image_shape(self.image_shape, n_inputs, exact=False)
-        n_pixels = height * width * depth
+        shape = _image_shape(self.image_shape, n_inputs, exact=False)
+        height, width, depth = shape
         layers: list[nn.Module] = [_ToImage(height, width, depth)]
         layers += [_RandomShift(self.max_shift)] if self.max_shift else []
         for size in channels:
@@ -199,9 +212,9 @@ class ConvolutionalEncoder(BaseEstimator):
         area = _halved(height, len(channels)) * _halved(width, len(channels))
         trunk = nn.Sequential(*layers, nn.Flatten())
         head = MLP(self.hidden_layer_sizes, linear_path=False, batch_norm=self.batch_norm)(
-            depth * area + n_inputs - n_pixels, n_outputs
+            depth * area + n_inputs - math.prod(shape), n_outputs
         )
-        return _JoinedEncoder(trunk, n_pixels, head)
+        return JoinedEncoder(trunk, shape, head)
 
 
 class ConvolutionalDecoder(BaseEstimator):

@@ -320,8 +320,8 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
     def sample(
         self,
         n_samples: int = 1,
-        random_state: int | np.random.RandomState | None = None,
         *,
+        random_state: int | np.random.RandomState | None = None,
         source: str = "prior",
     ) -> np.ndarray:
         """Return new rows: codes drawn from the prior, decoded to their mean.

@@ -298,7 +298,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
             scoped_randomness=draws_at_random(builder) or not latent.is_ours,
         )
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
         """Return new rows.
 
         Parameters

@@ -49,7 +49,9 @@ def test_samples_are_nearer_to_the_rows_where_codes_leave_the_prior(two_groups):
     X = np.tanh(two_groups @ np.random.default_rng(1).normal(size=(2, 6)))
     model = AdversarialAutoencoder(divergence_weight=0.0, **SHORT).fit(X)
     from_prior, from_codes = (
-        sliced_wasserstein_distance(X, model.sample(len(X), 0, source=source), random_state=0)
+        sliced_wasserstein_distance(
+            X, model.sample(len(X), random_state=0, source=source), random_state=0
+        )
         for source in ("prior", "aggregated_posterior")
     )
     assert from_codes < 0.5 * from_prior

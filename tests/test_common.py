@@ -113,6 +113,17 @@ def test_every_public_estimator_is_checked():
     assert public_estimators() == {type(estimator) for estimator in CONFIGURATIONS}
 
 
+@pytest.mark.parametrize(
+    "case", sorted(public_estimators(), key=str), ids=lambda case: case.__name__
+)
+def test_samples_are_asked_for_by_number_and_all_else_by_name(case):
+    """So that an argument stands for the same in all of them."""
+    _, n_samples, *others = inspect.signature(case.sample).parameters.values()
+    assert n_samples.name == "n_samples"
+    assert "random_state" in {other.name for other in others}
+    assert {other.kind for other in others} == {inspect.Parameter.KEYWORD_ONLY}
+
+
 def public_nouns():
     packages = (skaae.priors, skaae.divergences, skaae.posteriors, skaae.losses, skaae.networks)
     registries = [

@@ -13,11 +13,21 @@ from torch import Tensor
 
 from skaae._compat import available_if
 from skaae._device import ScopedRandomness
+from skaae._tensors import as_array
 from skaae.priors._base import Prior
+
+_MADE_OF_TENSORS = (torch.distributions.Distribution, torch.distributions.Transform)
+
+
+def _as_float32(values: Any) -> np.ndarray:
+    """Return numbers as an array; of a tensor, wherever it lies and whatever follows its grads."""
+    if isinstance(values, Tensor):  # NumPy has no bfloat16
+        values = as_array(values.float())
+    return np.asarray(values, dtype=np.float32)
 
 
 def _as_codes(values: Any, n_samples: int, n_components: int, source: str) -> Tensor:
-    codes = torch.as_tensor(np.asarray(values, dtype=np.float32))
+    codes = torch.as_tensor(_as_float32(values))
     if codes.shape != (n_samples, n_components):
         raise ValueError(
             f"The prior {source} drew codes of shape {tuple(codes.shape)} where "
@@ -63,9 +73,15 @@ class EmpiricalPrior(Prior):
     def __init__(self, codes: Any) -> None:
         self.codes = codes
 
+    def __sklearn_clone__(self) -> EmpiricalPrior:
+        # PyTorch copies no tensor that was computed with gradients.
+        codes = self.codes
+        codes = _as_float32(codes) if isinstance(codes, Tensor) else codes
+        return type(self)(copy.deepcopy(codes))
+
     def check(self, n_components: int) -> None:
         """Raise ValueError where the array does not hold codes of that dimension."""
-        codes = np.asarray(self.codes, dtype=np.float32)
+        codes = _as_float32(self.codes)
         if codes.ndim != 2 or codes.shape[0] == 0 or codes.shape[1] != n_components:
             raise ValueError(
                 f"Array prior: expected codes of shape (n_codes, n_components={n_components}), "
@@ -75,7 +91,7 @@ class EmpiricalPrior(Prior):
             raise ValueError("Array prior: expected finite codes, got NaN or infinity.")
 
     def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
-        codes = torch.as_tensor(np.asarray(self.codes, dtype=np.float32), device=generator.device)
+        codes = torch.as_tensor(_as_float32(self.codes), device=generator.device)
         rows = torch.randint(len(codes), (n_samples,), generator=generator, device=generator.device)
         return codes[rows]
 
@@ -84,7 +100,7 @@ class TorchPrior(Prior):
     """A :class:`torch.distributions.Distribution` as a prior.
 
     A univariate one is drawn independently for each component; one with an event or batch of
-    `n_components` values is drawn as it is.
+    `n_components` values is drawn as it is. Draws are made where its parameters lie.
 
     Parameters
     ----------
@@ -116,8 +132,8 @@ class TorchPrior(Prior):
 
     def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         shape = (n_samples, n_components) if self._is_univariate() else (n_samples,)
-        with ScopedRandomness(_cpu_generator(generator)):
-            drawn = self.distribution.sample(shape).cpu()
+        with ScopedRandomness(_generator_on(_device_of(self.distribution), generator)):
+            drawn = self.distribution.sample(shape)
         if drawn.ndim == 1 and n_components == 1:
             drawn = drawn[:, None]
         return _as_codes(drawn, n_samples, n_components, repr(self.distribution)).to(
@@ -133,7 +149,8 @@ class TorchPrior(Prior):
 
     def _covers_space(self) -> bool:
         """Return whether codes far out on either side have a density, as a posterior's may be."""
-        far = torch.full(self.distribution.batch_shape + self.distribution.event_shape, 1e3)
+        shape = self.distribution.batch_shape + self.distribution.event_shape
+        far = torch.full(shape, 1e3, device=_device_of(self.distribution))
         try:
             support = self.distribution.support
         except NotImplementedError:
@@ -143,17 +160,35 @@ class TorchPrior(Prior):
     @available_if(_has_log_density)
     def log_density(self, codes: Tensor) -> Tensor:
         """Return log p(z) of each row, shape (n_samples,)."""
-        values = codes if codes.device.type == "cpu" else codes.cpu()
-        log_density = self.distribution.log_prob(values)
+        log_density = self.distribution.log_prob(codes.to(_device_of(self.distribution)))
         summed: Tensor = log_density.reshape(len(codes), -1).sum(dim=1).to(codes)
         return summed
 
 
-def _cpu_generator(generator: torch.Generator) -> torch.Generator:
-    """Return a CPU generator: a distribution's parameters lie on the CPU, wherever codes go."""
-    if generator.device.type == "cpu":
+def _device_of(distribution: Any) -> torch.device:
+    """Return where a distribution's parameters lie: those of PyTorch do not say.
+
+    Some are made of others, or of transformations. Tensors on the CPU may stand beside others,
+    where those are single numbers.
+    """
+    found = torch.device("cpu")
+    for value in vars(distribution).values():
+        for part in value if isinstance(value, (list, tuple)) else (value,):
+            place = found
+            if isinstance(part, Tensor):
+                place = part.device
+            elif isinstance(part, _MADE_OF_TENSORS):
+                place = _device_of(part)
+            if place.type != "cpu":
+                return place
+    return found
+
+
+def _generator_on(device: torch.device, generator: torch.Generator) -> torch.Generator:
+    """Return a generator there: this one, or one that it seeds."""
+    if generator.device.type == device.type:
         return generator
-    return torch.Generator().manual_seed(_numpy_seed(generator))
+    return torch.Generator(device).manual_seed(_numpy_seed(generator))
 
 
 class _NumericLogDensity(torch.autograd.Function):
@@ -301,12 +336,10 @@ class UserPrior(Prior):
             "rng": lambda: np.random.default_rng(_numpy_seed(generator)),
         }
         kwargs = {name: offered[name]() for name in names[1:] if name in offered}
-        with ScopedRandomness(_cpu_generator(generator)):
+        with ScopedRandomness(_generator_on(torch.device("cpu"), generator)):
             drawn = source.sample(n_samples, **kwargs)
         if isinstance(drawn, tuple):
             drawn = drawn[0]
-        if isinstance(drawn, Tensor):
-            drawn = drawn.detach().cpu()
         codes = _as_codes(drawn, n_samples, n_components, type(source).__name__)
         codes = codes.to(generator.device)
         return codes[torch.randperm(n_samples, generator=generator, device=generator.device)]

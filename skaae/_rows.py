@@ -7,7 +7,7 @@ from torch import Tensor
 
 from skaae._scaling import ColumnScaling
 from skaae._sources import Rows, RowSource, blocks
-from skaae._streams import StreamedRows
+from skaae._streams import StreamedRows, placing_rows
 from skaae._tensors import block_of
 from skaae.distributed import check_alike
 from skaae.losses import ReconstructionLoss
@@ -43,13 +43,19 @@ def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tens
     """Return the rows in the networks' units: on the device, or to be read when asked for.
 
     float64 rows are centred before they are rounded: 1e9 + noise keeps its noise.
+
+    Raises
+    ------
+    RowsOutOfMemoryError
+        If the device has no memory for them.
     """
     if isinstance(X, RowSource):
         return StreamedRows(X, scaling, device)
-    x = torch.empty(X.shape, dtype=torch.float32, device=device)
-    for start in range(0, len(X), _BLOCK):
-        block = block_of(X, slice(start, start + _BLOCK))
-        x[start : start + _BLOCK] = scaling.forward(block)
+    with placing_rows():
+        x = torch.empty(X.shape, dtype=torch.float32, device=device)
+        for start in range(0, len(X), _BLOCK):
+            block = block_of(X, slice(start, start + _BLOCK))
+            x[start : start + _BLOCK] = scaling.forward(block)
     return x
 
 

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skaae._device import OutOfMemoryError
 from skaae._forked import bear_being_forked
+from skaae._streams import RowsOutOfMemoryError
 from skaae.training import (
     Budget,
     Outcome,
@@ -32,8 +33,9 @@ def unchanged_on_error(estimator: BaseEstimator, X: Any) -> Iterator[None]:
     Raises
     ------
     torch.OutOfMemoryError
-        Where the device has no memory for a step. Training does not go on in smaller batches:
-        divergences compare all codes of a batch, so parts of one would add up to another fit.
+        Where the device has no memory for the rows, or for a step. Training does not go on in
+        smaller batches: divergences compare all codes of a batch, so parts of one would add up to
+        another fit.
     """
     bear_being_forked()
     before = dict(vars(estimator))
@@ -52,10 +54,18 @@ def _told_of_memory(
 ) -> str:
     """Return what there was no memory for, and what would need less."""
     n_rows, n_columns = shape
+    name = type(estimator).__name__
+    rows = f"{n_rows:,} rows of {n_columns:,} columns ({4 * n_rows * n_columns:,} bytes)"
+    if isinstance(error, RowsOutOfMemoryError):
+        return (
+            f"{name}: the device has no memory left for {rows}, which lie there while they train, "
+            "so smaller batches need no less. Set device='cpu', or pass rows that are read in "
+            "pieces: a numpy.memmap or an open HDF5 or Zarr data set of more than 1 GiB and at "
+            f"least 16 columns, or a sparse matrix. PyTorch says: {error}"
+        )
     batch_size = resolve_batch_size(estimator.batch_size, n_rows)
     return (
-        f"{type(estimator).__name__}: the device has no memory left to train on {n_rows:,} rows of "
-        f"{n_columns:,} columns ({4 * n_rows * n_columns:,} bytes) in batches of {batch_size:,}. "
+        f"{name}: the device has no memory left to train on {rows} in batches of {batch_size:,}. "
         f"Set batch_size={max(2, batch_size // 2)} or less, precision='bfloat16', or smaller "
         "networks; rows of a large file are read in pieces where they come as a memory map. "
         f"PyTorch says: {error}"

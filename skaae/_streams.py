@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from scipy.sparse import diags_array
 from torch import Tensor
 
-from skaae._device import new_generator
+from skaae._device import OutOfMemoryError, new_generator
 from skaae._scaling import ColumnScaling
 from skaae._sources import RowSource, SparseRows, bounded_block, evenly_spaced
 
@@ -127,9 +128,25 @@ class StreamedRows:
         return self._scaled(block).to(self.device)
 
 
+class RowsOutOfMemoryError(OutOfMemoryError):
+    """The device has no memory for the rows themselves, whatever the batches are."""
+
+
+@contextmanager
+def placing_rows() -> Iterator[None]:
+    """Tell a device that is too small for the rows from one that is too small for a step."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise RowsOutOfMemoryError(str(error)) from error
+
+
 def subset(rows: Tensor | StreamedRows, places: Tensor) -> Tensor | StreamedRows:
     """Return rows at `places`; those of a source are not read yet."""
-    return rows.subset(places) if isinstance(rows, StreamedRows) else rows[places]
+    if isinstance(rows, StreamedRows):
+        return rows.subset(places)
+    with placing_rows():
+        return rows[places]
 
 
 def as_read(rows: Tensor | StreamedRows, *places: Tensor | None) -> tuple[Any, ...]:

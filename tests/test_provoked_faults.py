@@ -14,6 +14,7 @@ from sklearn.base import clone
 from skaae import AdversarialAutoencoder
 from skaae._device import OutOfMemoryError
 from skaae._scaling import ColumnScaling
+from skaae._streams import RowsOutOfMemoryError, subset
 from skaae.divergences import DIVERGENCES
 
 ADVERSARIAL = [name for name in DIVERGENCES if hasattr(DIVERGENCES[name], "build_discriminator")]
@@ -147,6 +148,33 @@ def test_a_device_without_memory_says_what_needs_less(name, wine, no_memory):
     assert f"178 rows of 13 columns ({178 * 13 * 4:,} bytes) in batches of 60." in told
     assert "Set batch_size=30 or less, precision='bfloat16'" in told
     assert vars(model) == before
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_device_without_memory_for_the_rows_says_what_needs_less(name, wine, monkeypatch):
+    """Smaller batches would not."""
+
+    def forward(*_):
+        raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(ColumnScaling, "forward", forward)
+    model = clone(ESTIMATORS[name])
+    with pytest.raises(OutOfMemoryError, match=r"Tried to allocate 2\.00 GiB") as caught:
+        model.fit(*wine)
+    told = str(caught.value)
+    assert f"no memory left for 178 rows of 13 columns ({178 * 13 * 4:,} bytes)" in told
+    assert "Set device='cpu', or pass rows that are read in pieces: a numpy.memmap" in told
+    assert "batch_size" not in told
+    assert "bfloat16" not in told
+
+
+def test_a_part_of_the_rows_that_does_not_fit_is_told_from_a_step():
+    class Full(torch.Tensor):
+        def __getitem__(self, places):
+            raise OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(RowsOutOfMemoryError, match="CUDA out of memory"):
+        subset(Full(), torch.arange(3))
 
 
 def test_a_piece_without_memory_keeps_what_was_learnt(wine, monkeypatch):

@@ -116,7 +116,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Tensor} of shape (n_samples, n_features)
+            Sparse rows for the classifier alone.
 
         Returns
         -------

@@ -23,7 +23,7 @@ tags:
 
 # {name}
 
-An adversarial autoencoder of [skaae](https://pypi.org/project/skaae) for rows of {n_features}
+An adversarial autoencoder of skaae for rows of {n_features}
 columns. The files hold no code: parameters as JSON, weights as safetensors.
 
 ```python

@@ -61,7 +61,8 @@ class SquaredError(ReconstructionLoss):
 
     .. math:: -\log p(x|z) = \tfrac{1}{2} \sum_j (x_j - o_j(z))^2
 
-    Columns are scaled first (each by its own spread), so every column counts.
+    Columns are scaled first, so every column counts: each by its own spread, or, where they share
+    a unit, by what leaves them in one, or nearly so.
 
     References
     ----------

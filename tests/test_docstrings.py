@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sklearn.utils import get_tags
 
 import skaae
 
@@ -139,6 +140,17 @@ def test_every_array_has_a_shape(path):
     for title in ("Parameters", "Returns", "Attributes"):
         for name, told in documented.entries(title).items():
             assert SHAPES.search(told) or not ARRAYS.search(told.split("\n")[0]), name
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_methods_that_take_sparse_rows_say_so(name):
+    case = getattr(skaae, name)
+    if not get_tags(case()).input_tags.sparse:
+        pytest.skip("it takes none")
+    for method in ("fit", "partial_fit", "transform", "predict", "predict_proba", "score"):
+        if hasattr(case, method):
+            told = Documented(getattr(case, method), method).entries("Parameters")["X"]
+            assert "sparse matrix" in told, method
 
 
 @pytest.mark.parametrize("path", CALLED)

@@ -115,6 +115,7 @@ def test_the_card_tells_parameters_and_versions():
     assert "rows of 4\ncolumns" in card
     assert f"- skaae {skaae.__version__}" in card
     assert card.startswith("---\nlibrary_name: skaae\n")
+    assert "http" not in card  # a page that is not there yet
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

@@ -15,17 +15,10 @@ from torch import Tensor
 from skaae._codec import Graph
 from skaae._compat import Interval, StrOptions
 from skaae._decoding import some_rows, spread_ratio, warn_of_generator
-from skaae._device import (
-    ScopedRandomness,
-    Seeds,
-    apply_in_batches,
-    gradients,
-    new_generator,
-    resolve_device,
-    resolve_precision,
-)
+from skaae._device import Seeds, apply_in_batches, new_generator, resolve_device, resolve_precision
 from skaae._implicit_model import ImplicitModel
 from skaae._latent import Latent
+from skaae._modes import gradients
 from skaae._parameters import AutoencoderParameters
 from skaae._persistence import Fitted, SavingMixin
 from skaae._portable import PortableEstimator
@@ -34,6 +27,7 @@ from skaae._rows import fit_compact_scaling, rows_in_units
 from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
+from skaae._scoped_randomness import ScopedRandomness
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows, subset
 from skaae._tensors import block_of, dtype_name

@@ -13,9 +13,9 @@ from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
 from skaae._conditional import ConditionalAdversarialAutoencoder
-from skaae._device import gradients
 from skaae._forked import bear_being_forked
 from skaae._implicit import ImplicitGenerativeModel
+from skaae._modes import gradients
 from skaae._persistence import from_files, read_files
 
 #: The classes that a file may name.

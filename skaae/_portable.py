@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaae._compat import CallbackSupportMixin
-from skaae._device import gradients, new_generator, random_seed, resolve_device
+from skaae._device import new_generator, random_seed, resolve_device
 from skaae._forked import bear_being_forked
+from skaae._modes import gradients
 from skaae._version import __version__
 
 

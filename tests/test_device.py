@@ -1,18 +1,15 @@
-"""Device, precision, seeds, evaluation, and rows in blocks."""
+"""Device, precision, seeds, and rows in blocks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from skaae import _device
 from skaae._device import (
     OutOfMemoryError,
-    ScopedRandomness,
     apply_in_batches,
-    evaluation,
     inference_dtype,
     new_generator,
     random_seed,
@@ -171,31 +168,6 @@ def test_new_generators_agree_only_on_a_seed():
     assert not torch.equal(draw(None), draw(None))
 
 
-# ------------------------------------------------------------------ evaluation
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluation_holds_and_restores_the_mode(training):
-    module = nn.Dropout().train(training)
-    with evaluation(module):
-        assert not module.training
-        assert not torch.is_grad_enabled()
-    assert module.training is training
-    assert torch.is_grad_enabled()
-
-
-def test_evaluation_restores_the_mode_after_an_error():
-    module = nn.Dropout().train()
-
-    def fail():
-        with evaluation(module):
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert module.training
-
-
 # ------------------------------------------------------------------ blocks
 
 
@@ -253,27 +225,6 @@ def test_rows_are_handed_over_as_a_copy():
     X.flags.writeable = False
     apply_in_batches(lambda x: x.mul_(2.0), X, n_outputs=2, dtype=torch.float64, device=CPU)
     assert np.array_equal(X, np.ones((5, 2)))
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda: torch.nn.functional.alpha_dropout(torch.ones(50), 0.5, training=True),
-        lambda: torch.nn.functional.gumbel_softmax(torch.zeros(3, 4)),
-        lambda: torch.nn.MultiheadAttention(4, 2, dropout=0.5)(*[torch.ones(3, 1, 4)] * 3)[0],
-        lambda: torch.nn.LSTM(4, 4, num_layers=2, dropout=0.5)(torch.ones(3, 1, 4))[0],
-    ],
-    ids=["alpha_dropout", "gumbel_softmax", "attention", "lstm"],
-)
-def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw):
-    before = torch.get_rng_state()
-    results = []
-    for seed in (0, 0, 1):
-        with ScopedRandomness(new_generator(seed)):
-            results.append(draw())
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(results[0], results[1])
-    assert not torch.equal(results[0], results[2])
 
 
 # ---------------------------------------------------------------------------------------- memory

@@ -10,7 +10,8 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.networks import (
     ACTIVATIONS,
     DECODERS,

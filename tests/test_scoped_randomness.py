@@ -11,10 +11,8 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
-from skaae._device import (
-    ScopedRandomness,
-    new_generator,
-)
+from skaae._device import new_generator
+from skaae._scoped_randomness import ScopedRandomness
 
 # ------------------------------------------------------------------ scoped randomness
 
@@ -196,6 +194,30 @@ def test_a_scope_in_one_thread_does_not_reach_another():
         done.set()
         held.result()
     assert torch.equal(generator.get_state(), before)
+
+
+# ------------------------------------------------------------------ sealed functions
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: torch.nn.functional.alpha_dropout(torch.ones(50), 0.5, training=True),
+        lambda: torch.nn.functional.gumbel_softmax(torch.zeros(3, 4)),
+        lambda: torch.nn.MultiheadAttention(4, 2, dropout=0.5)(*[torch.ones(3, 1, 4)] * 3)[0],
+        lambda: torch.nn.LSTM(4, 4, num_layers=2, dropout=0.5)(torch.ones(3, 1, 4))[0],
+    ],
+    ids=["alpha_dropout", "gumbel_softmax", "attention", "lstm"],
+)
+def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw):
+    before = torch.get_rng_state()
+    results = []
+    for seed in (0, 0, 1):
+        with ScopedRandomness(new_generator(seed)):
+            results.append(draw())
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
 
 
 # ------------------------------------------------------------------ dropout

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from skaae._compat import available_if
-from skaae._device import ScopedRandomness
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.priors._base import Prior
 
 

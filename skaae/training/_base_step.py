@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaae._device import ScopedRandomness, evaluation, new_generator
+from skaae._device import new_generator
+from skaae._modes import evaluation
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.training._adam import MOMENTS, Adam
 from skaae.training._batches import Batch
 

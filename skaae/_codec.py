@@ -14,6 +14,7 @@ from torch import Tensor
 from skaae._device import apply_in_batches, inference_dtype
 from skaae._labels import one_hot
 from skaae._model import AutoencoderModel
+from skaae._modes import inference
 from skaae._scaling import ColumnScaling
 from skaae._sources import Rows
 from skaae.losses import ReconstructionLoss
@@ -151,8 +152,8 @@ class Codec:
     ) -> np.ndarray:
         exact = self.model.runs_in_double and inference_dtype(X, self.device) == torch.float64
         dtype = torch.float64 if exact else torch.float32
-        model = copy.deepcopy(self.model).to(dtype) if exact else self.model
-        with torch.no_grad():
+        with inference():
+            model = copy.deepcopy(self.model).to(dtype) if exact else self.model
             values: np.ndarray = apply_in_batches(
                 lambda block: function(model, block),
                 X,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -17,7 +19,7 @@ from torch import nn
 from skaae._compat import CallbackSupportMixin
 from skaae._device import new_generator, random_seed, resolve_device
 from skaae._forked import bear_being_forked
-from skaae._modes import gradients
+from skaae._modes import gradients, inference
 from skaae._version import __version__
 
 
@@ -102,11 +104,14 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     def _graphs(self) -> dict[str, Any]:
         """Return the parts that can be exported, by name; NotFittedError before ``fit``."""
 
-    def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
-        """Return the generator of a call of ``sample``, its arguments checked."""
+    @contextmanager
+    def _drawing(self, n_samples: Any, random_state: Any) -> Iterator[torch.Generator]:
+        """Check the arguments of ``sample``, and yield the generator that its block draws from."""
         check_is_fitted(self)
         bear_being_forked()
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
         # Drawn on the CPU, so that a seed gives the same codes on every device.
-        return new_generator(random_seed(random_state))
+        generator = new_generator(random_seed(random_state))
+        with inference():
+            yield generator

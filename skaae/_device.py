@@ -14,7 +14,6 @@ from torch import Tensor
 
 from skaae._sources import Rows, bounded_block
 from skaae._tensors import block_of, dtype_name, empty_like_rows
-from skaae.distributed import current_ranks
 
 # Its name in every version supported.
 OutOfMemoryError = torch.cuda.OutOfMemoryError
@@ -27,6 +26,8 @@ _BFLOAT16_MIN_WEIGHTS = 2**15
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the device to train on; ``"auto"`` takes CUDA, then MPS, then the CPU.
 
+    A GPU comes with its index: ``"cuda"`` is the current one, and stays that in other threads.
+
     Raises
     ------
     ValueError
@@ -34,10 +35,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
-            # Of processes that train together each has its own, inside the block and after it.
-            if current_ranks().size > 1:
-                return torch.device("cuda", torch.cuda.current_device())
-            return torch.device("cuda")
+            return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
@@ -55,6 +53,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f"device={device!r} was asked for, but PyTorch sees no such device here. "
             "Use device='auto' to take the fastest one there is."
         )
+    if resolved.type == "cuda" and resolved.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
     return resolved
 
 

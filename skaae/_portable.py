@@ -51,11 +51,15 @@ def warn_of_version(estimator: str, package: str, saved: str, here: str) -> None
 
 
 def device_here(device: torch.device) -> torch.device:
-    """Return a device if this machine has it, else the CPU."""
+    """Return a device if this machine has it, else one of its kind, else the CPU."""
+    return _resolved_or_none(device) or _resolved_or_none(device.type) or torch.device("cpu")
+
+
+def _resolved_or_none(device: torch.device | str) -> torch.device | None:
     try:
         return resolve_device(device)
     except ValueError:
-        return torch.device("cpu")
+        return None
 
 
 class PortableEstimator(CallbackSupportMixin, BaseEstimator):
@@ -76,7 +80,7 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
         return {**state, "_skaae_version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state, on the fitted device if this machine has it, else on the CPU."""
+        """Restore the state, on the fitted device or one of its kind, else on the CPU."""
         state = dict(state)
         saved = state.pop("_skaae_version", __version__)
         if saved != __version__:

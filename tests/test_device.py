@@ -25,6 +25,7 @@ def machine(monkeypatch):
     def have(cuda: bool = False, mps: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     return have
@@ -36,8 +37,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("cuda", "mps", "expected"),
     [
-        (True, True, "cuda"),
-        (True, False, "cuda"),
+        (True, True, "cuda:1"),
+        (True, False, "cuda:1"),
         (False, True, "mps"),
         (False, False, "cpu"),
     ],
@@ -52,9 +53,15 @@ def test_device_by_name_or_object(device):
     assert resolve_device(device) == torch.device("cpu")
 
 
+@pytest.mark.parametrize("device", ["cuda", torch.device("cuda")], ids=repr)
+def test_a_gpu_without_an_index_is_the_current_one_wherever_it_is_used(machine, device):
+    machine(cuda=True)
+    assert resolve_device(device) == torch.device("cuda", 1)
+
+
 def test_device_with_an_index(machine):
     machine(cuda=True)
-    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    assert resolve_device("cuda:0") == torch.device("cuda", 0)
     with pytest.raises(ValueError, match="PyTorch sees no such device"):
         resolve_device("cuda:2")
 

@@ -75,7 +75,8 @@ def resolve_precision(precision: str, device: torch.device, n_weights: int) -> t
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bfloat16 natively."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):  # PyTorch answers for the current one
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and _cpu_multiplies_bfloat16()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -104,13 +106,26 @@ def test_auto_precision_on_the_cpu(monkeypatch, native, n_weights, expected):
     assert resolve_precision("auto", CPU, n_weights) == expected
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, None)])
-def test_auto_precision_on_cuda_asks_for_native_support(monkeypatch, native, expected):
-    def is_supported(including_emulation=True):
-        return native or including_emulation
+@pytest.mark.parametrize(("index", "expected"), [(0, None), (1, torch.bfloat16)])
+@pytest.mark.parametrize("current", [0, 1])
+def test_auto_precision_on_cuda_asks_for_native_support_of_that_gpu(
+    monkeypatch, current, index, expected
+):
+    now = [current]
 
+    @contextmanager
+    def on(device):
+        now.append(device.index)
+        yield
+        now.pop()
+
+    def is_supported(including_emulation=True):
+        return now[-1] == 1 or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "device", on)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert resolve_precision("auto", torch.device("cuda"), LARGE) == expected
+    assert resolve_precision("auto", torch.device("cuda", index), LARGE) == expected
+    assert now == [current]
 
 
 def test_auto_precision_elsewhere_is_float32():

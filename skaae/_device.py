@@ -31,7 +31,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If PyTorch does not know the device or does not see one on this machine.
+        If PyTorch does not know the device or does not see one on this machine, or if it is of a
+        kind that skaae does not compute on.
     """
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
@@ -48,7 +49,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "mps": int(torch.backends.mps.is_available()),
     }
-    if (resolved.index or 0) >= n_available.get(resolved.type, 0):
+    if resolved.type not in n_available:
+        raise ValueError(
+            f"device={device!r}: skaae computes on {', '.join(n_available)}, and not on "
+            f"{resolved.type}. Use one of these, or device='auto' for the fastest there is."
+        )
+    if (resolved.index or 0) >= n_available[resolved.type]:
         raise ValueError(
             f"device={device!r} was asked for, but PyTorch sees no such device here. "
             "Use device='auto' to take the fastest one there is."

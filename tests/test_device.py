@@ -81,6 +81,14 @@ def test_absent_device_is_an_error_that_says_so(machine, device):
         resolve_device(device)
 
 
+@pytest.mark.parametrize("device", ["xpu", "xpu:0", torch.device("meta")], ids=repr)
+def test_a_device_of_another_kind_is_an_error_that_lists_ours(device):
+    with pytest.raises(
+        ValueError, match=r"skaae computes on cpu, cuda, mps, and not on (xpu|meta)"
+    ):
+        resolve_device(device)
+
+
 # ------------------------------------------------------------------ precision
 
 CPU = torch.device("cpu")

@@ -113,7 +113,8 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
         """Check the arguments of ``sample``, and yield the generator that its block draws from."""
         check_is_fitted(self)
         bear_being_forked()
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not is_number or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
         # Drawn on the CPU, so that a seed gives the same codes on every device.
         generator = new_generator(random_seed(random_state))

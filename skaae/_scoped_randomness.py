@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -53,6 +56,15 @@ def _draw_like(
         like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator
     )
     return drawn.requires_grad_(requires_grad)
+
+
+# By process: a lock that another thread held at a fork would never open in the forked one.
+_LOCKS: dict[int, AbstractContextManager[Any]] = {}
+
+
+def _lock() -> AbstractContextManager[Any]:
+    """Return this process's lock on the global generators; scopes in scopes may take it again."""
+    return _LOCKS.setdefault(os.getpid(), threading.RLock())
 
 
 class ScopedRandomness(TorchFunctionMode):
@@ -152,18 +164,20 @@ class ScopedRandomness(TorchFunctionMode):
     def _sealed(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        # The one place where the global generator is used: seeded from ours, and put back. Threads
-        # that draw from the global generator in just that moment would see it.
+        # The one place where the global generator is used: seeded from ours, and put back. Scopes
+        # of other threads wait; a thread that draws from it without a scope, in just that moment,
+        # would see it.
         seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
         borrowed = torch.default_generator
         if self.generator.device.type == "cuda":
             borrowed = torch.cuda.default_generators[self.generator.device.index or 0]
-        state = borrowed.get_state()
-        try:
-            borrowed.manual_seed(int(seed))
-            return func(*args, **kwargs)
-        finally:
-            borrowed.set_state(state)
+        with _lock():
+            state = borrowed.get_state()
+            try:
+                borrowed.manual_seed(int(seed))
+                return func(*args, **kwargs)
+            finally:
+                borrowed.set_state(state)
 
     def __torch_function__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -218,6 +219,27 @@ def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+def test_sealed_functions_of_threads_wait_for_each_other(global_states):
+    def slow():
+        first = torch.rand(3)
+        time.sleep(0.02)
+        return torch.cat([first, torch.rand(3)])
+
+    def draw(seed):
+        return ScopedRandomness(new_generator(seed))._sealed(slow, (), {})
+
+    before = global_states()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(draw, range(4)))
+    assert global_states() == before
+    assert all(torch.equal(drawn, draw(seed)) for seed, drawn in enumerate(together))
+
+
+def test_a_scope_in_a_scope_does_not_wait_for_itself():
+    with ScopedRandomness(new_generator(0)), ScopedRandomness(new_generator(1)):
+        assert torch.dropout(ones(5), 0.5, True).shape == (5,)
 
 
 # ------------------------------------------------------------------ dropout

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,13 +49,44 @@ def _draw_like(
     *,
     generator: torch.Generator,
     dtype: torch.dtype | None = None,
+    device: Any = None,
     requires_grad: bool = False,
     **_: Any,
 ) -> Tensor:
     drawn: Tensor = draw(
-        like.shape, dtype=dtype or like.dtype, device=like.device, generator=generator
+        like.shape, dtype=dtype or like.dtype, device=device or like.device, generator=generator
     )
     return drawn.requires_grad_(requires_grad)
+
+
+# Not PyTorch's meta device, whose tensors hold no numbers.
+_DRAWING = ("cpu", "cuda", "mps")
+
+
+def _drawn_on(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device:
+    """Return the device that a call draws on: that which it names, its tensors', the default."""
+    if kwargs.get("device") is not None:
+        return torch.device(kwargs["device"])
+    tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+    first = next(tensors, None)
+    return torch.empty(0).device if first is None else first.device
+
+
+class _GlobalGenerator(NamedTuple):
+    """How to read, seed and set back the generator that all of a device's users share."""
+
+    get_state: Callable[[], Tensor]
+    manual_seed: Callable[[int], Any]
+    set_state: Callable[[Tensor], Any]
+
+    @classmethod
+    def of(cls, place: torch.device) -> _GlobalGenerator:
+        if place.type == "mps":
+            return cls(torch.mps.get_rng_state, torch.mps.manual_seed, torch.mps.set_rng_state)
+        one = torch.default_generator
+        if place.type == "cuda":
+            one = torch.cuda.default_generators[place.index or 0]
+        return cls(one.get_state, one.manual_seed, one.set_state)
 
 
 # By process: a lock that another thread held at a fork would never open in the forked one.
@@ -77,7 +108,7 @@ class ScopedRandomness(TorchFunctionMode):
     Parameters
     ----------
     generator : torch.Generator
-        Where the draws come from.
+        Where the draws come from; on other devices from generators that it seeds.
 
     Examples
     --------
@@ -160,6 +191,21 @@ class ScopedRandomness(TorchFunctionMode):
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()
         self.generator = generator
+        self._elsewhere: dict[torch.device, torch.Generator] = {}
+
+    def _seed(self) -> int:
+        place = self.generator.device
+        return int(torch.randint(2**31, (), generator=self.generator, device=place))
+
+    def _generator_at(self, place: torch.device) -> torch.Generator:
+        """Return the generator for draws on a device: ours, or one there that ours has seeded."""
+        ours = self.generator.device
+        same = place.type == ours.type and place.index in (None, ours.index or 0)
+        if same or place.type not in _DRAWING:
+            return self.generator
+        if place not in self._elsewhere:
+            self._elsewhere[place] = torch.Generator(place).manual_seed(self._seed())
+        return self._elsewhere[place]
 
     def _sealed(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -167,14 +213,11 @@ class ScopedRandomness(TorchFunctionMode):
         # The one place where the global generator is used: seeded from ours, and put back. Scopes
         # of other threads wait; a thread that draws from it without a scope, in just that moment,
         # would see it.
-        seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
-        borrowed = torch.default_generator
-        if self.generator.device.type == "cuda":
-            borrowed = torch.cuda.default_generators[self.generator.device.index or 0]
+        seed, borrowed = self._seed(), _GlobalGenerator.of(_drawn_on(args, kwargs))
         with _lock():
             state = borrowed.get_state()
             try:
-                borrowed.manual_seed(int(seed))
+                borrowed.manual_seed(seed)
                 return func(*args, **kwargs)
             finally:
                 borrowed.set_state(state)
@@ -188,7 +231,7 @@ class ScopedRandomness(TorchFunctionMode):
     ) -> Any:
         kwargs = dict(kwargs or {})
         if func in self._REPLACED:
-            given = kwargs.pop("generator", None) or self.generator
+            given = kwargs.pop("generator", None) or self._generator_at(_drawn_on(args, kwargs))
             return self._REPLACED[func](*args, **kwargs, generator=given)
         if func in self._SEALED:
             return self._sealed(func, args, kwargs)
@@ -196,5 +239,5 @@ class ScopedRandomness(TorchFunctionMode):
         # argument `generator` along where they have one.
         takes_generator = func in self._TAKES_GENERATOR or "generator" in kwargs
         if takes_generator and kwargs.get("generator") is None:
-            kwargs = {**kwargs, "generator": self.generator}
+            kwargs = {**kwargs, "generator": self._generator_at(_drawn_on(args, kwargs))}
         return func(*args, **kwargs)

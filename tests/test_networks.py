@@ -23,6 +23,7 @@ from skaae.networks import (
     LinearPathNetwork,
     build_network,
     draws_at_random,
+    runs_in_double,
 )
 from skaae.networks._convolutional import _Crop, _RandomShift, _ToImage
 
@@ -379,3 +380,17 @@ def test_network_without_parameters_is_checked_too():
     assert isinstance(build_network(nn.Identity(), 4, 4, "encoder"), nn.Identity)
     with pytest.raises(ValueError, match=r"answered \(2, 4\)"):
         build_network(nn.Identity(), 4, 2, "encoder")
+
+
+class Making(nn.Linear):
+    """A network that makes a tensor on its way, without a word of where."""
+
+    def forward(self, x):
+        return super().forward(x) + torch.ones(1)
+
+
+def test_network_is_checked_where_it_lies_also_while_others_are_shapes_only():
+    network = Making(3, 2)
+    with torch.device("meta"):
+        assert build_network(network, 3, 2, "encoder").weight.device.type == "cpu"
+        assert runs_in_double(network, 3)

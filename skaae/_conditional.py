@@ -335,7 +335,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
     def _columns(self, codes: np.ndarray) -> np.ndarray:
         n_classes = len(self.classes_)
-        return one_hot(torch.as_tensor(codes), n_classes).numpy()
+        return one_hot(torch.as_tensor(codes, device="cpu"), n_classes).numpy()
 
     def _drawn_classes(self, n_samples: int, generator: torch.Generator) -> np.ndarray:
         weights = torch.as_tensor(self.class_frequencies_)

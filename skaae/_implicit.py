@@ -332,7 +332,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         check_is_fitted(self)
         units = self.model_.latent.scaling
         n_components = self.model_.latent.n_components
-        codes = {"codes": torch.zeros(2, n_components, dtype=torch.float32)}
+        codes = {"codes": torch.zeros(2, n_components, dtype=torch.float32, device="cpu")}
         return {
             "decoder": Graph(
                 lambda model, z: self._in_bounds(model(units.forward(z))), codes, "rows"

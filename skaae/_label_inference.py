@@ -208,7 +208,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
     def _mean_prior_code(self, n_samples: int) -> np.ndarray:
         """Return the prior's mean, once for each sample, in its own units."""
-        zeros = torch.zeros(n_samples, self.model_.n_components)
+        zeros = torch.zeros(n_samples, self.model_.n_components, dtype=torch.float32, device="cpu")
         mean = self.model_.latents[0].prior.project(zeros)  # on a simplex: its middle
         return self.model_.to_prior_units(mean).numpy().astype(self._output_dtype)
 

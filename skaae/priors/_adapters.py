@@ -17,7 +17,7 @@ from skaae.priors._base import Prior
 
 
 def _as_codes(values: Any, n_samples: int, n_components: int, source: str) -> Tensor:
-    codes = torch.as_tensor(np.asarray(values, dtype=np.float32))
+    codes = torch.as_tensor(np.asarray(values, dtype=np.float32), device="cpu")
     if codes.shape != (n_samples, n_components):
         raise ValueError(
             f"The prior {source} drew codes of shape {tuple(codes.shape)} where "

@@ -347,9 +347,13 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
             If `n_samples` is not a positive integer, `source` is none of the two, or the codes of
             training rows are asked for after ``partial_fit``, which keeps none.
         """
-        generator = self._drawing(n_samples, random_state)
+        with self._drawing(n_samples, random_state) as generator:
+            return self._codec.decode(self._codes_of(source, n_samples, generator))
+
+    def _codes_of(self, source: str, n_samples: int, generator: torch.Generator) -> np.ndarray:
+        """Return codes drawn from the prior, or from where those of training rows lie."""
         if source == "prior":
-            return self._codec.decode(self._drawn_codes(n_samples, generator))
+            return self._drawn_codes(n_samples, generator)
         if source != "aggregated_posterior":
             raise ValueError(f"source: expected 'prior' or 'aggregated_posterior', got {source!r}.")
         if not hasattr(self, "_aggregated_posterior"):
@@ -357,8 +361,8 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
                 "source='aggregated_posterior': expected codes of training rows, which partial_fit "
                 "does not keep; draw from the prior, or use fit."
             )
-        codes = self._aggregated_posterior.sample(n_samples, generator)
-        return self._codec.decode(codes.numpy().astype(self._output_dtype))
+        codes = self._aggregated_posterior.sample(n_samples, generator).numpy()
+        return codes.astype(self._output_dtype)
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return the mean log-likelihood of rows given their codes, up to a constant.

@@ -13,19 +13,13 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from skaae._decoding import Decoding, look_at_decoder, warn_of_decoder
-from skaae._device import (
-    ScopedRandomness,
-    Seeds,
-    gradients,
-    new_generator,
-    resolve_device,
-    resolve_precision,
-)
+from skaae._device import Seeds, new_generator, resolve_device, resolve_precision
 from skaae._fitted import Later
 from skaae._inference import EncodingEstimator
 from skaae._labels import encode_labels, mark_unlabeled
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
+from skaae._modes import gradients
 from skaae._prior_match import (
     PriorMatch,
     look_at_held_out,
@@ -35,6 +29,7 @@ from skaae._prior_match import (
 from skaae._rows import check_values, constant_loss, fit_scaling, rows_in_units
 from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
+from skaae._scoped_randomness import ScopedRandomness
 from skaae._sources import Rows, checked_rows
 from skaae._streams import StreamedRows, as_read, subset, thinned
 from skaae._tensors import dtype_name

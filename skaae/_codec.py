@@ -14,6 +14,7 @@ from torch import Tensor
 from skaae._device import apply_in_batches, inference_dtype
 from skaae._labels import one_hot
 from skaae._model import AutoencoderModel
+from skaae._modes import inference
 from skaae._scaling import ColumnScaling
 from skaae._sources import Rows
 from skaae.losses import ReconstructionLoss
@@ -118,11 +119,12 @@ class Codec:
     def graphs(self) -> dict[str, Graph]:
         """Return what ``encode``, ``decode`` and ``label_probabilities`` compute, by part."""
         model, forward = self.model, self.scaling.forward
-        # The networks' dtype, whatever PyTorch's default is.
-        rows = {"rows": torch.zeros(2, model.n_features, dtype=torch.float32)}
-        codes = {"codes": torch.zeros(2, model.n_components, dtype=torch.float32)}
+        # The networks' dtype and the exporter's device, whatever PyTorch's defaults are.
+        like: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+        rows = {"rows": torch.zeros(2, model.n_features, **like)}
+        codes = {"codes": torch.zeros(2, model.n_components, **like)}
         n_labels = model.n_label_inputs
-        labels = {"labels": torch.zeros(2, dtype=torch.int64)} if n_labels else {}
+        labels = {"labels": torch.zeros(2, dtype=torch.int64, device="cpu")} if n_labels else {}
 
         def decoded(model: AutoencoderModel, codes: Tensor, *labels: Tensor) -> Tensor:
             beside = [one_hot(y, n_labels) for y in labels]
@@ -151,8 +153,8 @@ class Codec:
     ) -> np.ndarray:
         exact = self.model.runs_in_double and inference_dtype(X, self.device) == torch.float64
         dtype = torch.float64 if exact else torch.float32
-        model = copy.deepcopy(self.model).to(dtype) if exact else self.model
-        with torch.no_grad():
+        with inference():
+            model = copy.deepcopy(self.model).to(dtype) if exact else self.model
             values: np.ndarray = apply_in_batches(
                 lambda block: function(model, block),
                 X,

@@ -278,17 +278,17 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
         ValueError
             If `n_samples` is not a positive integer, or `y` is not among the classes.
         """
-        generator = self._drawing(n_samples, random_state)
-        classes = (
-            self._drawn_classes(n_samples, generator)
-            if y is None
-            else self._label_codes(y, n_samples)
-        )
-        matched = self.model_.role.matches_classes
-        codes = self._drawn_codes(
-            n_samples, generator, torch.as_tensor(classes) if matched else None
-        )
-        return self._codec.decode(codes, None if matched else self._columns(classes))
+        with self._drawing(n_samples, random_state) as generator:
+            matched = self.model_.role.matches_classes
+            classes = (
+                self._drawn_classes(n_samples, generator)
+                if y is None
+                else self._label_codes(y, n_samples)
+            )
+            codes = self._drawn_codes(
+                n_samples, generator, torch.as_tensor(classes) if matched else None
+            )
+            return self._codec.decode(codes, None if matched else self._columns(classes))
 
     def score(self, X: Any, y: Any = None) -> float:
         r"""Return the mean log-likelihood of rows given codes and classes, up to a constant.
@@ -335,7 +335,7 @@ class ConditionalAdversarialAutoencoder(BaseAdversarialAutoencoder):
 
     def _columns(self, codes: np.ndarray) -> np.ndarray:
         n_classes = len(self.classes_)
-        return one_hot(torch.as_tensor(codes), n_classes).numpy()
+        return one_hot(torch.as_tensor(codes, device="cpu"), n_classes).numpy()
 
     def _drawn_classes(self, n_samples: int, generator: torch.Generator) -> np.ndarray:
         weights = torch.as_tensor(self.class_frequencies_)

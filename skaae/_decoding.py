@@ -9,8 +9,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skaae._device import evaluation
 from skaae._model import AutoencoderModel
+from skaae._modes import evaluation
 from skaae._rows import constant_loss
 from skaae._sources import evenly_spaced
 from skaae._streams import StreamedRows, subset

@@ -15,17 +15,10 @@ from torch import Tensor
 from skaae._codec import Graph
 from skaae._compat import Interval, StrOptions
 from skaae._decoding import some_rows, spread_ratio, warn_of_generator
-from skaae._device import (
-    ScopedRandomness,
-    Seeds,
-    apply_in_batches,
-    gradients,
-    new_generator,
-    resolve_device,
-    resolve_precision,
-)
+from skaae._device import Seeds, apply_in_batches, new_generator, resolve_device, resolve_precision
 from skaae._implicit_model import ImplicitModel
 from skaae._latent import Latent
+from skaae._modes import gradients, inference
 from skaae._parameters import AutoencoderParameters
 from skaae._persistence import Fitted, SavingMixin
 from skaae._portable import PortableEstimator
@@ -34,6 +27,7 @@ from skaae._rows import fit_compact_scaling, rows_in_units
 from skaae._runs import History, Watch, begin, epochs_so_far, watched_run
 from skaae._safety import unchanged_on_error, warn_of_ending
 from skaae._scaling import ColumnScaling
+from skaae._scoped_randomness import ScopedRandomness
 from skaae._sources import checked_rows, column_bounds, thinned_rows
 from skaae._streams import StreamedRows, subset
 from skaae._tensors import block_of, dtype_name
@@ -317,13 +311,11 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         ValueError
             If `n_samples` is not a positive integer.
         """
-        generator = self._drawing(n_samples, random_state)
-        codes = self.model_.latent.sample_prior(n_samples, generator).numpy()
-        codes = codes.astype(self._output_dtype)
-        with torch.no_grad():
+        with self._drawing(n_samples, random_state) as generator:
+            codes = self.model_.latent.sample_prior(n_samples, generator).numpy()
             rows: np.ndarray = apply_in_batches(
                 lambda z: self.model_(z),
-                codes,
+                codes.astype(self._output_dtype),
                 n_outputs=self.n_features_in_,
                 dtype=torch.float32,
                 device=self.device_,
@@ -340,7 +332,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         check_is_fitted(self)
         units = self.model_.latent.scaling
         n_components = self.model_.latent.n_components
-        codes = {"codes": torch.zeros(2, n_components, dtype=torch.float32)}
+        codes = {"codes": torch.zeros(2, n_components, dtype=torch.float32, device="cpu")}
         return {
             "decoder": Graph(
                 lambda model, z: self._in_bounds(model(units.forward(z))), codes, "rows"
@@ -373,10 +365,11 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         """
         check_is_fitted(self)
         X = thinned_rows(checked_rows(self, X, reset=False), _MAX_SCORED_ROWS)
-        directions = random_directions(X.shape[1], _N_PROJECTIONS, new_generator(0))
-        directions = directions.to(X.device if isinstance(X, Tensor) else "cpu")
-        ours, theirs = (
-            self._scaling.forward(block_of(rows, slice(None))).to(directions)
-            for rows in (self.sample(len(X), random_state=0), X)
-        )
-        return -float(sliced_distance(ours, theirs, directions))
+        with inference():
+            directions = random_directions(X.shape[1], _N_PROJECTIONS, new_generator(0))
+            directions = directions.to(X.device if isinstance(X, Tensor) else "cpu")
+            ours, theirs = (
+                self._scaling.forward(block_of(rows, slice(None))).to(directions)
+                for rows in (self.sample(len(X), random_state=0), X)
+            )
+            return -float(sliced_distance(ours, theirs, directions))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from skaae._base import BaseAdversarialAutoencoder
-from skaae._device import Seeds, gradients, resolve_device
+from skaae._device import Seeds, resolve_device
+from skaae._modes import gradients
 from skaae._rows import check_values, fit_scaling, rows_in_units
 from skaae._safety import one_pass, unchanged_on_error, warn_of_ending
 from skaae._streams import thinned

@@ -14,6 +14,7 @@ from skaae._codec import Codec, Graph
 from skaae._compat import answers_frames
 from skaae._fitted import FittedAutoencoder
 from skaae._labels import codes_of
+from skaae._modes import inference
 from skaae._prior_match import PriorMatch, measure_prior_match
 from skaae._rows import check_values, rows_in_units
 from skaae._sources import Rows, checked_codes, checked_rows
@@ -70,12 +71,14 @@ class EncodingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitte
 
     def _prior_match(self, X: Any, y: Any, *, seed: int) -> PriorMatch:
         check_is_fitted(self)
-        x = rows_in_units(self._validated(X, reset=False), self._scaling, self.device_)
-        classes = None
-        if y is not None and self.model_.role.matches_classes:
-            codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
-            classes = torch.as_tensor(codes, device=x.device)
-        return measure_prior_match(self.model_, x, classes, seed=seed, held_out=None)
+        X = self._validated(X, reset=False)
+        with inference():
+            x = rows_in_units(X, self._scaling, self.device_)
+            classes = None
+            if y is not None and self.model_.role.matches_classes:
+                codes = codes_of(y, self.classes_, len(x), allow_unlabeled=True)
+                classes = torch.as_tensor(codes, device=x.device)
+            return measure_prior_match(self.model_, x, classes, seed=seed, held_out=None)
 
     def _validated_codes(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -189,12 +189,12 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         ValueError
             If `n_samples` is not a positive integer, or `y` is not among the labels.
         """
-        generator = self._drawing(n_samples, random_state)
-        if y is None:
-            labels = self.model_.latents[1].sample_prior(n_samples, generator).numpy()
-        else:
-            labels = self._label_columns(self._label_codes(y, n_samples))
-        return self._decoded(self._drawn_codes(n_samples, generator), labels)
+        with self._drawing(n_samples, random_state) as generator:
+            if y is None:
+                labels = self.model_.latents[1].sample_prior(n_samples, generator).numpy()
+            else:
+                labels = self._label_columns(self._label_codes(y, n_samples))
+            return self._decoded(self._drawn_codes(n_samples, generator), labels)
 
     def _decoded(self, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return rows for codes that are not shifted to their heads yet."""
@@ -209,7 +209,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
 
     def _mean_prior_code(self, n_samples: int) -> np.ndarray:
         """Return the prior's mean, once for each sample, in its own units."""
-        zeros = torch.zeros(n_samples, self.model_.n_components)
+        zeros = torch.zeros(n_samples, self.model_.n_components, dtype=torch.float32, device="cpu")
         mean = self.model_.latents[0].prior.project(zeros)  # on a simplex: its middle
         return self.model_.to_prior_units(mean).numpy().astype(self._output_dtype)
 

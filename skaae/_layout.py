@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skaae._device import normal_draws
+
 _N_ITERATIONS = 200
 # Neighbours attract each other this much more than the objective says, so that groups form before
 # they settle, and a little more to the end, so that they stay apart.
@@ -136,13 +138,11 @@ def carried_to_prior(places: Tensor, prior_codes: Tensor, generator: torch.Gener
     """
     n, n_components = places.shape
     places = _standardized(places) * prior_codes.std(dim=0) + prior_codes.mean(dim=0)
-    ranks = (torch.arange(n, device=places.device) + 0.5) * (len(prior_codes) / n)
-    ranks = ranks.long()
+    midway = torch.arange(n, dtype=torch.float32, device=places.device) + 0.5
+    ranks = (midway * (len(prior_codes) / n)).long()
     for _ in range(_N_TRANSPORTS):
         # On the CPU, since not every device can orthogonalise.
-        drawn = torch.randn(
-            n_components, n_components, generator=generator, device=generator.device
-        )
+        drawn = normal_draws(n_components, n_components, generator=generator)
         axes = torch.linalg.qr(drawn.cpu())[0].to(places)
         along = places @ axes
         goal = (prior_codes @ axes).sort(dim=0).values[ranks]

@@ -13,9 +13,9 @@ from skaae._autoencoder import AdversarialAutoencoder
 from skaae._classifier import AdversarialAutoencoderClassifier
 from skaae._clusterer import AdversarialAutoencoderClusterer
 from skaae._conditional import ConditionalAdversarialAutoencoder
-from skaae._device import gradients
 from skaae._forked import bear_being_forked
 from skaae._implicit import ImplicitGenerativeModel
+from skaae._modes import gradients
 from skaae._persistence import from_files, read_files
 
 #: The classes that a file may name.
@@ -48,8 +48,8 @@ def load(
     path : str or path-like
         A folder or a zip file.
     device : str or torch.device, default="auto"
-        Where to compute. ``"auto"`` is the device that it was fitted on, or the CPU where this
-        machine lacks that.
+        Where to compute. ``"auto"`` is the device that it was fitted on, another of its kind where
+        this machine lacks that, or the CPU where it has none.
     custom_objects : sequence of classes and functions, or dict of str to object, default=()
         Those of your own that the estimator was saved with: a prior, a builder. Files only name
         them, by import path; a network or sampler that has no name of its own goes under its

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -15,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaae._compat import CallbackSupportMixin
-from skaae._device import gradients, new_generator, random_seed, resolve_device
+from skaae._device import new_generator, random_seed, resolve_device
 from skaae._forked import bear_being_forked
+from skaae._modes import gradients, inference
 from skaae._version import __version__
 
 
@@ -48,11 +51,15 @@ def warn_of_version(estimator: str, package: str, saved: str, here: str) -> None
 
 
 def device_here(device: torch.device) -> torch.device:
-    """Return a device if this machine has it, else the CPU."""
+    """Return a device if this machine has it, else one of its kind, else the CPU."""
+    return _resolved_or_none(device) or _resolved_or_none(device.type) or torch.device("cpu")
+
+
+def _resolved_or_none(device: torch.device | str) -> torch.device | None:
     try:
         return resolve_device(device)
     except ValueError:
-        return torch.device("cpu")
+        return None
 
 
 class PortableEstimator(CallbackSupportMixin, BaseEstimator):
@@ -73,7 +80,7 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
         return {**state, "_skaae_version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state, on the fitted device if this machine has it, else on the CPU."""
+        """Restore the state, on the fitted device or one of its kind, else on the CPU."""
         state = dict(state)
         saved = state.pop("_skaae_version", __version__)
         if saved != __version__:
@@ -101,11 +108,15 @@ class PortableEstimator(CallbackSupportMixin, BaseEstimator):
     def _graphs(self) -> dict[str, Any]:
         """Return the parts that can be exported, by name; NotFittedError before ``fit``."""
 
-    def _drawing(self, n_samples: Any, random_state: Any) -> torch.Generator:
-        """Return the generator of a call of ``sample``, its arguments checked."""
+    @contextmanager
+    def _drawing(self, n_samples: Any, random_state: Any) -> Iterator[torch.Generator]:
+        """Check the arguments of ``sample``, and yield the generator that its block draws from."""
         check_is_fitted(self)
         bear_being_forked()
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not is_number or n_samples < 1:
             raise ValueError(f"n_samples: expected an integer >= 1, got {n_samples!r}.")
         # Drawn on the CPU, so that a seed gives the same codes on every device.
-        return new_generator(random_seed(random_state))
+        generator = new_generator(random_seed(random_state))
+        with inference():
+            yield generator

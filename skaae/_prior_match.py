@@ -9,8 +9,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skaae._device import evaluation, new_generator, normal_draws
+from skaae._device import new_generator, normal_draws
 from skaae._model import AutoencoderModel
+from skaae._modes import evaluation
 from skaae._streams import StreamedRows, as_read, subset
 from skaae.losses import ReconstructionLoss
 

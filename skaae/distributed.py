@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,10 +50,10 @@ class Ranks:
         """Let every process go on from where the first one stands."""
         if self.size == 1:
             return
-        step.model.load_state_dict(self.of_first(step.model.state_dict()))
+        step.model.load_state_dict(self.of_first(_on_cpu(step.model.state_dict())))
         step.generator.set_state(self.of_first(step.generator.get_state()))
         for optimizer in step.optimizers:
-            optimizer.load_state_dict(self.of_first(optimizer.state_dict()))
+            optimizer.load_state_dict(self.of_first(_on_cpu(optimizer.state_dict())))
 
     @torch.no_grad()
     def agree(self, model: nn.Module) -> None:
@@ -79,6 +80,19 @@ class Ranks:
         box = [value]
         torch_distributed.broadcast_object_list(box, src=0)
         return box[0]
+
+
+def _on_cpu(value: Any) -> Any:
+    """Return a state with its tensors on the CPU: a GPU's arrive on the GPU of that number."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        moved = copy.copy(value)  # with what modules note of their versions
+        moved.update({name: _on_cpu(item) for name, item in value.items()})
+        return moved
+    if type(value) in (list, tuple):
+        return type(value)(_on_cpu(item) for item in value)
+    return value
 
 
 _ALONE = Ranks(rank=0, size=1)

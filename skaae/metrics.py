@@ -14,6 +14,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skaae._device import new_generator, random_seed
+from skaae._modes import inference
 from skaae._prior_match import PriorMatch, random_directions, sliced_distance
 
 __all__ = [
@@ -107,9 +108,10 @@ def sliced_wasserstein_distance(
     if X.shape != Y.shape:
         raise ValueError(f"Expected two samples of one shape, got {X.shape} and {Y.shape}.")
     generator = new_generator(random_seed(random_state))
-    directions = random_directions(X.shape[1], n_projections, generator).double()
-    directions = directions / directions.norm(dim=0)
-    return float(sliced_distance(torch.as_tensor(X), torch.as_tensor(Y), directions))
+    with inference():
+        directions = random_directions(X.shape[1], n_projections, generator).double()
+        directions = directions / directions.norm(dim=0)
+        return float(sliced_distance(torch.as_tensor(X), torch.as_tensor(Y), directions))
 
 
 def two_sample_accuracy(X: Any, Y: Any, *, cv: int = 5, random_state: Any = None) -> float:
@@ -278,7 +280,7 @@ def _parzen(samples: Any, X: Any, bandwidths: np.ndarray) -> np.ndarray:
     """Return the mean log-likelihood for each bandwidth."""
     samples, X = check_array(samples, dtype=np.float64), check_array(X, dtype=np.float64)
     _check_columns(samples, X)
-    centers, rows = torch.as_tensor(samples), torch.as_tensor(X)
+    centers, rows = (torch.as_tensor(each, device="cpu") for each in (samples, X))
     norms = centers.square().sum(dim=1)
     totals = np.zeros(len(bandwidths))
     for block in rows.split(_BLOCK):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.posteriors import (
     Posterior,
 )

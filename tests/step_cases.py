@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.divergences import AdversarialDivergence, Divergence
 from skaae.losses import as_loss
 from skaae.networks import MLP

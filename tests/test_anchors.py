@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.networks import MLP, LinearPathNetwork
 
 

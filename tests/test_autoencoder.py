@@ -222,7 +222,7 @@ def test_sample_draws_afresh_unless_seeded(fitted):
     assert not (fitted.sample(4, random_state=1) == fitted.sample(4, random_state=2)).all()
 
 
-@pytest.mark.parametrize("n_samples", [0, -1, 2.5, "3"])
+@pytest.mark.parametrize("n_samples", [0, -1, 2.5, "3", True])
 def test_sample_refuses_an_impossible_number(fitted, n_samples):
     with pytest.raises(ValueError, match="n_samples: expected an integer"):
         fitted.sample(n_samples)

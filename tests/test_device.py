@@ -1,18 +1,17 @@
-"""Device, precision, seeds, evaluation, and rows in blocks."""
+"""Device, precision, seeds, and rows in blocks."""
 
 from __future__ import annotations
+
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from skaae import _device
 from skaae._device import (
     OutOfMemoryError,
-    ScopedRandomness,
     apply_in_batches,
-    evaluation,
     inference_dtype,
     new_generator,
     random_seed,
@@ -28,6 +27,7 @@ def machine(monkeypatch):
     def have(cuda: bool = False, mps: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * cuda)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     return have
@@ -39,8 +39,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("cuda", "mps", "expected"),
     [
-        (True, True, "cuda"),
-        (True, False, "cuda"),
+        (True, True, "cuda:1"),
+        (True, False, "cuda:1"),
         (False, True, "mps"),
         (False, False, "cpu"),
     ],
@@ -55,9 +55,15 @@ def test_device_by_name_or_object(device):
     assert resolve_device(device) == torch.device("cpu")
 
 
+@pytest.mark.parametrize("device", ["cuda", torch.device("cuda")], ids=repr)
+def test_a_gpu_without_an_index_is_the_current_one_wherever_it_is_used(machine, device):
+    machine(cuda=True)
+    assert resolve_device(device) == torch.device("cuda", 1)
+
+
 def test_device_with_an_index(machine):
     machine(cuda=True)
-    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    assert resolve_device("cuda:0") == torch.device("cuda", 0)
     with pytest.raises(ValueError, match="PyTorch sees no such device"):
         resolve_device("cuda:2")
 
@@ -72,6 +78,14 @@ def test_unknown_device_is_an_error_that_names_it(device):
 def test_absent_device_is_an_error_that_says_so(machine, device):
     machine()
     with pytest.raises(ValueError, match=f"device='{device}' was asked for, but PyTorch sees no"):
+        resolve_device(device)
+
+
+@pytest.mark.parametrize("device", ["xpu", "xpu:0", torch.device("meta")], ids=repr)
+def test_a_device_of_another_kind_is_an_error_that_lists_ours(device):
+    with pytest.raises(
+        ValueError, match=r"skaae computes on cpu, cuda, mps, and not on (xpu|meta)"
+    ):
         resolve_device(device)
 
 
@@ -100,13 +114,26 @@ def test_auto_precision_on_the_cpu(monkeypatch, native, n_weights, expected):
     assert resolve_precision("auto", CPU, n_weights) == expected
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, None)])
-def test_auto_precision_on_cuda_asks_for_native_support(monkeypatch, native, expected):
-    def is_supported(including_emulation=True):
-        return native or including_emulation
+@pytest.mark.parametrize(("index", "expected"), [(0, None), (1, torch.bfloat16)])
+@pytest.mark.parametrize("current", [0, 1])
+def test_auto_precision_on_cuda_asks_for_native_support_of_that_gpu(
+    monkeypatch, current, index, expected
+):
+    now = [current]
 
+    @contextmanager
+    def on(device):
+        now.append(device.index)
+        yield
+        now.pop()
+
+    def is_supported(including_emulation=True):
+        return now[-1] == 1 or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "device", on)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert resolve_precision("auto", torch.device("cuda"), LARGE) == expected
+    assert resolve_precision("auto", torch.device("cuda", index), LARGE) == expected
+    assert now == [current]
 
 
 def test_auto_precision_elsewhere_is_float32():
@@ -171,31 +198,6 @@ def test_new_generators_agree_only_on_a_seed():
     assert not torch.equal(draw(None), draw(None))
 
 
-# ------------------------------------------------------------------ evaluation
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluation_holds_and_restores_the_mode(training):
-    module = nn.Dropout().train(training)
-    with evaluation(module):
-        assert not module.training
-        assert not torch.is_grad_enabled()
-    assert module.training is training
-    assert torch.is_grad_enabled()
-
-
-def test_evaluation_restores_the_mode_after_an_error():
-    module = nn.Dropout().train()
-
-    def fail():
-        with evaluation(module):
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert module.training
-
-
 # ------------------------------------------------------------------ blocks
 
 
@@ -253,27 +255,6 @@ def test_rows_are_handed_over_as_a_copy():
     X.flags.writeable = False
     apply_in_batches(lambda x: x.mul_(2.0), X, n_outputs=2, dtype=torch.float64, device=CPU)
     assert np.array_equal(X, np.ones((5, 2)))
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda: torch.nn.functional.alpha_dropout(torch.ones(50), 0.5, training=True),
-        lambda: torch.nn.functional.gumbel_softmax(torch.zeros(3, 4)),
-        lambda: torch.nn.MultiheadAttention(4, 2, dropout=0.5)(*[torch.ones(3, 1, 4)] * 3)[0],
-        lambda: torch.nn.LSTM(4, 4, num_layers=2, dropout=0.5)(torch.ones(3, 1, 4))[0],
-    ],
-    ids=["alpha_dropout", "gumbel_softmax", "attention", "lstm"],
-)
-def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw):
-    before = torch.get_rng_state()
-    results = []
-    for seed in (0, 0, 1):
-        with ScopedRandomness(new_generator(seed)):
-            results.append(draw())
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(results[0], results[1])
-    assert not torch.equal(results[0], results[2])
 
 
 # ---------------------------------------------------------------------------------------- memory

@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed_fit
 import numpy as np
@@ -15,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skaae import AdversarialAutoencoder
-from skaae.distributed import current_ranks, data_parallel
+from skaae.distributed import Ranks, current_ranks, data_parallel
 
 SCRIPT = Path(distributed_fit.__file__)
 pytestmark = [
@@ -88,6 +90,57 @@ def test_a_process_that_dies_ends_the_others(tmp_path):
     assert run.returncode != 0
     assert "exitcode: 3" in " ".join(run.stderr.replace(" :", ":").split())
     assert not list(tmp_path.iterdir())
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says so when it is moved to the CPU."""
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+class Stateful:
+    """What has a state, and takes another."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.loaded = state
+
+
+def kinds_of_tensors(value):
+    if isinstance(value, torch.Tensor):
+        yield type(value)
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from kinds_of_tensors(item)
+
+
+def test_states_are_sent_from_the_cpu(monkeypatch):
+    """A tensor of a GPU that is pickled arrives on the GPU of that number, which others have."""
+    sent = []
+    monkeypatch.setattr(
+        torch.distributed, "broadcast_object_list", lambda box, src: sent.append(box[0])
+    )
+    weights = OrderedDict(weight=torch.ones(2).as_subclass(OnGPU))
+    weights._metadata = {"": {"version": 2}}
+    moments = {0: {"exp_avg": torch.ones(2).as_subclass(OnGPU)}}
+    groups = [{"params": [0], "betas": (0.5, torch.ones(2).as_subclass(OnGPU))}]
+    model, optimizer = Stateful(weights), Stateful({"state": moments, "param_groups": groups})
+    generator = torch.Generator()
+    step = SimpleNamespace(model=model, generator=generator, optimizers=[optimizer])
+    Ranks(0, 2).start_alike(step)
+    first, _, last = sent
+    assert list(kinds_of_tensors(first)) == [torch.Tensor]
+    assert list(kinds_of_tensors(last)) == [torch.Tensor] * 2
+    assert first._metadata == weights._metadata
+    assert type(weights["weight"]) is OnGPU
+    assert model.loaded is first
+    assert optimizer.loaded is last
 
 
 def test_one_process_trains_alone(monkeypatch):

@@ -13,8 +13,9 @@ from scipy import stats
 from sklearn.base import clone
 from torch import nn
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._latent import Latent
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.divergences import (
     DIVERGENCES,
     MMD,

@@ -5,8 +5,9 @@ import torch
 from step_cases import Kept, KeptAdversary, code_latent, gradient_of, scattered, settings_of
 from torch import nn
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._implicit_model import ImplicitModel
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.networks import MLP
 from skaae.training import Batch, ImplicitStep
 

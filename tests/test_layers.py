@@ -11,9 +11,9 @@ ROOT = Path(skaae.__file__).parent
 
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
-    ["_forked", "_tensors"],
+    ["_forked", "_modes", "_tensors"],
     ["_compat", "_labels", "_sources", "_version", "distributed"],
-    ["_device", "_threads", "checkpoints"],
+    ["_device", "_scoped_randomness", "_threads", "checkpoints"],
     ["_portable"],
     ["_scaling", "losses", "posteriors", "priors", "networks"],
     ["_aggregated_posterior", "_streams", "divergences"],

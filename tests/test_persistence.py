@@ -245,6 +245,13 @@ class WithBuffer(nn.Module):
         return self.again(self.last(self.first(x * self.factor)))
 
 
+class Making(nn.Linear):
+    """A network that makes a tensor on its way, without a word of where."""
+
+    def forward(self, x):
+        return super().forward(x) + torch.ones(1)
+
+
 OWN = {
     "prior": ({"prior": Shifted(2.0)}, [Shifted]),
     "posterior": ({"posterior": Halved()}, [Halved]),
@@ -256,6 +263,7 @@ OWN = {
         {"encoder": lambda i, o: nn.Linear(i, o)},
         {"encoder": lambda i, o: nn.Linear(i, o)},
     ),
+    "network that makes tensors": ({"encoder": Making}, [Making]),
     "module": ({"decoder": nn.Linear(2, 16)}, {"decoder": nn.Linear(2, 16)}),
     "sampler": ({"prior": OwnObject()}, {"OwnObject": OwnObject()}),
     "wrapped sampler": ({"prior": UserPrior(OwnObject())}, {"prior": OwnObject()}),

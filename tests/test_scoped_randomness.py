@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,10 +13,8 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
-from skaae._device import (
-    ScopedRandomness,
-    new_generator,
-)
+from skaae._device import new_generator
+from skaae._scoped_randomness import ScopedRandomness
 
 # ------------------------------------------------------------------ scoped randomness
 
@@ -196,6 +196,136 @@ def test_a_scope_in_one_thread_does_not_reach_another():
         done.set()
         held.result()
     assert torch.equal(generator.get_state(), before)
+
+
+# ------------------------------------------------------------------ sealed functions
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: torch.nn.functional.alpha_dropout(torch.ones(50), 0.5, training=True),
+        lambda: torch.nn.functional.gumbel_softmax(torch.zeros(3, 4)),
+        lambda: torch.nn.MultiheadAttention(4, 2, dropout=0.5)(*[torch.ones(3, 1, 4)] * 3)[0],
+        lambda: torch.nn.LSTM(4, 4, num_layers=2, dropout=0.5)(torch.ones(3, 1, 4))[0],
+    ],
+    ids=["alpha_dropout", "gumbel_softmax", "attention", "lstm"],
+)
+def test_draws_inside_sealed_functions_are_reproducible_and_leave_no_trace(draw):
+    before = torch.get_rng_state()
+    results = []
+    for seed in (0, 0, 1):
+        with ScopedRandomness(new_generator(seed)):
+            results.append(draw())
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+def test_sealed_functions_of_threads_wait_for_each_other(global_states):
+    def slow():
+        first = torch.rand(3)
+        time.sleep(0.02)
+        return torch.cat([first, torch.rand(3)])
+
+    def draw(seed):
+        return ScopedRandomness(new_generator(seed))._sealed(slow, (), {})
+
+    before = global_states()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(draw, range(4)))
+    assert global_states() == before
+    assert all(torch.equal(drawn, draw(seed)) for seed, drawn in enumerate(together))
+
+
+class OnGPU(ScopedRandomness):
+    """A scope as it is on a GPU, where there is none: its generator only says where it lies."""
+
+    def __init__(self, seed):
+        super().__init__(SimpleNamespace(device=torch.device("cuda", 0)))
+        self.seeds = new_generator(seed)
+
+    def _seed(self):
+        return int(torch.randint(2**31, (), generator=self.seeds))
+
+
+DRAWS_ON_THE_CPU = {
+    "factory": lambda: torch.rand(5),
+    "named": lambda: torch.randn(5, device="cpu"),
+    "in place": lambda: torch.empty(5).normal_(),
+    "out": lambda: torch.randn((5,), out=torch.empty(5)),
+    "of a tensor": lambda: torch.bernoulli(torch.full((50,), 0.5)),
+    "initialisation": lambda: nn.init.uniform_(torch.empty(5)),
+    "like": lambda: torch.rand_like(ones(5)),
+    "dropout": lambda: functional.dropout(ones(50)),
+    "sealed": lambda: torch.dropout(ones(50), 0.5, True),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS_ON_THE_CPU)
+def test_a_scope_on_a_gpu_draws_on_the_cpu_from_a_generator_there(global_states, name):
+    before, drawn = global_states(), []
+    for seed in (0, 0, 1):
+        with OnGPU(seed):
+            drawn.append(torch.cat([DRAWS_ON_THE_CPU[name]() for _ in range(2)]))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(*drawn[0].chunk(2))
+    assert global_states() == before
+
+
+@pytest.mark.parametrize("name", DRAWS_ON_THE_CPU)
+def test_draws_of_networks_on_the_cpu_are_reproducible_on_every_device(device, name):
+    drawn = []
+    for _ in range(2):
+        with ScopedRandomness(new_generator(0, device)):
+            drawn.append(DRAWS_ON_THE_CPU[name]())
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("place", "ours"), [("cuda", True), ("cuda:0", True), ("meta", True), ("cpu", False)]
+)
+def test_the_generator_of_a_scope_is_that_of_the_device_drawn_on(place, ours):
+    scope = OnGPU(0)
+    found = scope._generator_at(torch.device(place))
+    assert (found is scope.generator) == ours
+    assert found.device.type == ("cuda" if ours else "cpu")
+    assert scope._generator_at(torch.device(place)) is found
+
+
+@pytest.mark.parametrize("place", ["cpu", "cpu:0", "meta"])
+def test_a_scope_on_the_cpu_has_one_generator(place):
+    scope = ScopedRandomness(new_generator(0))
+    assert scope._generator_at(torch.device(place)) is scope.generator
+
+
+def test_draws_like_a_tensor_lie_where_they_are_asked_for():
+    with ScopedRandomness(new_generator(0)):
+        assert torch.rand_like(ones(5), device="meta").is_meta
+
+
+def test_sealed_functions_on_mps_borrow_its_generator(monkeypatch):
+    state, told = new_generator(5), []
+    monkeypatch.setattr(torch.mps, "get_rng_state", state.get_state)
+    monkeypatch.setattr(torch.mps, "set_rng_state", state.set_state)
+    monkeypatch.setattr(torch.mps, "manual_seed", state.manual_seed)
+
+    def draw(device):
+        assert device == "mps"
+        told.append(torch.rand(3, generator=state))
+
+    before = state.get_state()
+    for _ in range(2):
+        ScopedRandomness(new_generator(0))._sealed(draw, (), {"device": "mps"})
+    assert torch.equal(state.get_state(), before)
+    ScopedRandomness(new_generator(0))._sealed(draw, (), {"device": "mps"})
+    assert torch.equal(told[0], told[2])
+
+
+def test_a_scope_in_a_scope_does_not_wait_for_itself():
+    with ScopedRandomness(new_generator(0)), ScopedRandomness(new_generator(1)):
+        assert torch.dropout(ones(5), 0.5, True).shape == (5,)
 
 
 # ------------------------------------------------------------------ dropout

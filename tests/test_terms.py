@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel, LabelRole
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.divergences import MMD, MutualInformation
 from skaae.networks import MLP
 from skaae.posteriors import Deterministic, UniversalApproximator

@@ -7,9 +7,10 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from skaae import AdversarialAutoencoder
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._latent import Latent
 from skaae._model import AutoencoderModel
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.divergences import DIVERGENCES, as_divergence
 from skaae.losses import as_loss
 from skaae.networks import MLP

@@ -15,12 +15,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skaae._device import ScopedRandomness, new_generator, resolve_device
+from skaae._device import new_generator, resolve_device
 from skaae._latent import Latent
 from skaae._persistence._files import DOCUMENT, FORMAT, WEIGHTS, check_document, parse_document
 from skaae._persistence._kinds import expect, fields_of
 from skaae._persistence._values import Reader, Writer
 from skaae._portable import device_here, warn_of_version
+from skaae._scoped_randomness import ScopedRandomness
 from skaae._version import __version__
 from skaae.networks import OWN_BUILDERS
 

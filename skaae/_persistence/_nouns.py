@@ -13,12 +13,13 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from skaae._aggregated_posterior import AggregatedPosterior
-from skaae._device import ScopedRandomness, new_generator
+from skaae._device import new_generator
 from skaae._latent import Latent
 from skaae._model import LabelRole
 from skaae._persistence._kinds import Kind, expect, fields_of
 from skaae._prior_match import PriorMatch
 from skaae._scaling import ColumnScaling
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.divergences import DIVERGENCES
 from skaae.losses import LOSSES
 from skaae.networks import DECODERS, ENCODERS

@@ -105,7 +105,7 @@ def runs_in_double(network: nn.Module, n_inputs: int) -> bool:
     rows = torch.zeros(2, n_inputs, dtype=torch.float64, device=device)
     double = copy.deepcopy(network).double().eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), rows.device:
             return bool(double(rows).dtype == torch.float64)
     except RuntimeError:
         return False
@@ -119,7 +119,8 @@ def _check_shapes(network: nn.Module, n_inputs: int, n_outputs: int, role: str) 
     was_training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        # What it makes on its way lies where it does, also while other parts are shapes only.
+        with torch.no_grad(), rows.device:
             outputs = network(rows)
     except Exception as error:
         raise ValueError(

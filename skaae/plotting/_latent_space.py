@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.utils import check_consistent_length
 
 from skaae._labels import mark_unlabeled
+from skaae._modes import inference
 from skaae._tensors import as_array
 from skaae.plotting._arguments import check_components, check_offers, prior_draws
 from skaae.plotting._axes import axes_for
@@ -317,7 +318,7 @@ def _density(
     if n_components == 2 and hasattr(prior, "log_density"):
         points = np.empty((x1.size, x0.size, 2))
         points[..., plane[0]], points[..., plane[1]] = x0, x1[:, None]
-        with torch.no_grad():
+        with inference():
             log_density = prior.log_density(torch.as_tensor(points.reshape(-1, 2)))
         density: np.ndarray = np.exp(log_density.numpy()).reshape(points.shape[:2])
         return density

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from skaae._compat import available_if
-from skaae._device import ScopedRandomness
+from skaae._scoped_randomness import ScopedRandomness
 from skaae._tensors import as_array
 from skaae.priors._base import Prior
 
@@ -27,7 +27,7 @@ def _as_float32(values: Any) -> np.ndarray:
 
 
 def _as_codes(values: Any, n_samples: int, n_components: int, source: str) -> Tensor:
-    codes = torch.as_tensor(_as_float32(values))
+    codes = torch.as_tensor(_as_float32(values), device="cpu")
     if codes.shape != (n_samples, n_components):
         raise ValueError(
             f"The prior {source} drew codes of shape {tuple(codes.shape)} where "

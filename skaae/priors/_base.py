@@ -191,7 +191,7 @@ class PriorWithClasses(Prior):
                 f"{type(self).__name__} prior: expected classes y from 0 to {n_classes - 1}, or -1 "
                 f"for the whole prior, got {np.unique(classes)}."
             )
-        return torch.as_tensor(classes.astype(np.int64))
+        return torch.as_tensor(classes.astype(np.int64), device="cpu")
 
     def _sample(self, n_samples: int, n_components: int, generator: torch.Generator) -> Tensor:
         y = torch.full((n_samples,), -1, device=generator.device)

@@ -76,9 +76,9 @@ class Categorical(PriorWithClasses):
 
     def category_probabilities(self, n_components: int) -> Tensor:
         """Return p(z = e_k) of each category, shape (n_components,)."""
-        if self.probabilities is None:
-            return torch.full((n_components,), 1.0 / n_components)
-        return torch.as_tensor(np.asarray(self.probabilities, dtype=np.float32))
+        alike = np.full(n_components, 1.0 / n_components)
+        shares = alike if self.probabilities is None else self.probabilities
+        return torch.as_tensor(np.asarray(shares, dtype=np.float32), device="cpu")
 
     def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
         weights = self.category_probabilities(n_components).to(generator.device)

@@ -133,15 +133,17 @@ class HeadPrior(PriorWithClasses):
         return np.asarray(self.shares, dtype=np.float64)
 
     def _sample_given(self, y: Tensor, n_components: int, generator: torch.Generator) -> Tensor:
-        heads = torch.as_tensor(np.asarray(self.heads), dtype=torch.float32).to(generator.device)
+        heads = torch.as_tensor(
+            np.asarray(self.heads), dtype=torch.float32, device=generator.device
+        )
         codes = self.prior.sample(len(y), n_components, generator=generator)
         return codes + heads[_drawn(y, self.shares, generator)]
 
     @available_if(lambda self: hasattr(self.prior, "log_density"))
     def log_density(self, codes: Tensor) -> Tensor:
         """Return log p(z) of each row, shape (n_samples,)."""
-        heads = torch.as_tensor(np.asarray(self.heads)).to(codes)
-        shares = torch.as_tensor(np.asarray(self.shares)).to(codes)
+        heads = torch.as_tensor(np.asarray(self.heads), device=codes.device).to(codes)
+        shares = torch.as_tensor(np.asarray(self.shares), device=codes.device).to(codes)
         densities = [self.prior.log_density(codes - head) for head in heads]
         return torch.logsumexp(torch.stack(densities) + shares.log()[:, None], dim=0)
 

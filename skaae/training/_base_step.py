@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaae._device import ScopedRandomness, evaluation, new_generator
+from skaae._device import new_generator
+from skaae._modes import autocast, evaluation
+from skaae._scoped_randomness import ScopedRandomness
 from skaae.training._adam import MOMENTS, Adam
 from skaae.training._batches import Batch
 
@@ -114,7 +116,7 @@ class BaseStep(ABC):
     def _autocast(self, device_type: str) -> AbstractContextManager[Any]:
         if self.autocast_dtype is None:
             return nullcontext()
-        return torch.autocast(device_type, self.autocast_dtype)
+        return autocast(device_type, self.autocast_dtype)
 
     def _judging(
         self, divergence: Any, discriminator: nn.Module | None

@@ -83,7 +83,7 @@ def _laid_out(
     n = len(rows)
     neighbors = neighbors_of(rows, min(n_neighbors, n - 1))
     generator = new_generator(seed, rows.device)
-    starts = torch.zeros(n, latent.n_components, device=rows.device)
+    starts = torch.zeros(n, latent.n_components, dtype=torch.float32, device=rows.device)
     done = 0
     with torch.no_grad():
         for block in rows.split(_BLOCK):

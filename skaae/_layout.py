@@ -18,7 +18,7 @@ _MAX_STEP = 5.0
 # moves them together, and groups with them.
 _N_REPELLING = 400
 _BLOCK = 2048
-_PULLED = 2**15
+_PULLED = 2**13
 # Small against the distance of 1 at which rows feel each other.
 _START_SPREAD = 0.1
 # Steps of the way to the prior, and how far of it each goes.
@@ -74,14 +74,31 @@ def lay_out(start: Tensor, neighbors: Tensor, generator: torch.Generator) -> Ten
 
 def _attraction(places: Tensor, neighbors: Tensor) -> Tensor:
     """Return what each row's neighbours, and the rows whose neighbour it is, pull it by."""
-    total = torch.zeros_like(places)
+    # Column by column: two or three numbers are no axis to compute along.
+    columns = places.T.contiguous()
+    total = torch.zeros_like(columns)
     for start in range(0, len(places), _PULLED):
         block = slice(start, start + _PULLED)
-        apart = places[block, None] - places[neighbors[block]]
-        pull = apart / (1.0 + apart.square().sum(dim=2, keepdim=True)) * (0.5 / neighbors.shape[1])
-        total[block] += pull.sum(dim=1)
-        total.index_add_(0, neighbors[block].flatten(), pull.flatten(0, 1), alpha=-1.0)
-    return total
+        others = neighbors[block]
+        apart = [column[block, None] - column[others] for column in columns]
+        pull = apart[0].square()
+        for along in apart[1:]:
+            pull.addcmul_(along, along)
+        pull.add_(1.0).reciprocal_().mul_(0.5 / neighbors.shape[1])
+        for column, along in zip(total, apart):
+            along *= pull
+            column[block] += along.sum(dim=1)
+            _subtract_at(column, others.flatten(), along.flatten())
+    return total.T.contiguous()
+
+
+def _subtract_at(column: Tensor, places: Tensor, values: Tensor) -> None:
+    """Subtract `values` at `places`, which may come often, in the same order each time."""
+    if column.is_cuda:
+        # Which sorts them; threads of ``index_add_`` add in the order in which they come.
+        column.index_put_((places,), -values, accumulate=True)
+    else:
+        column.index_add_(0, places, values, alpha=-1.0)
 
 
 def _repulsion(places: Tensor, generator: torch.Generator) -> Tensor:
@@ -138,8 +155,8 @@ def carried_to_prior(places: Tensor, prior_codes: Tensor, generator: torch.Gener
     """
     n, n_components = places.shape
     places = _standardized(places) * prior_codes.std(dim=0) + prior_codes.mean(dim=0)
-    midway = torch.arange(n, dtype=torch.float32, device=places.device) + 0.5
-    ranks = (midway * (len(prior_codes) / n)).long()
+    # The middle of each place's share, in whole numbers: float32 has none beyond 2^24.
+    ranks = (2 * torch.arange(n, device=places.device) + 1) * len(prior_codes) // (2 * n)
     for _ in range(_N_TRANSPORTS):
         # On the CPU, since not every device can orthogonalise.
         drawn = normal_draws(n_components, n_components, generator=generator)

@@ -12,16 +12,19 @@ from torch.nn import functional
 from skaae._device import multiplies_bfloat16
 from skaae._streams import StreamedRows
 
-# Bytes of the products that are looked at together.
-_BLOCK_BYTES = 2**26
+# Bytes of the products that are looked at together, and of the rows that are measured again: such as
+# a processor keeps near.
+_BLOCK_BYTES = 2**27
+_MEASURED_BYTES = 2**23
 # The nearest rows are in the chunks of rows whose nearest are nearest.
 _CHUNK = 32
 # From so many rows on, products of bfloat16 come first, where the hardware has them.
 _LEAST_ROUNDED = 16_384
 # So many times the neighbours asked for are measured again in float32.
 _CANDIDATES = 4
-# Two factors and their product are each off by so much of themselves.
-_ROUNDING = 3.0 * 2.0**-9
+# Two factors and their product are each off by so much of themselves: half of what is between two
+# numbers with eight binary digits.
+_ROUNDING = 3.0 * 2.0**-8
 
 
 @torch.no_grad()
@@ -57,7 +60,11 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
 
 
 class _Search:
-    """The nearest of rows `x` to some of them, by products of a dtype."""
+    """The nearest of rows `x` to some of them, by products of a dtype.
+
+    What is as large as the products is kept from block to block: to be given new memory takes a
+    processor as long as the products themselves.
+    """
 
     def __init__(self, x: Tensor, dtype: torch.dtype) -> None:
         n = len(x)
@@ -66,11 +73,16 @@ class _Search:
         self.shift[:n] = 0.5 * x.square().sum(dim=1)
         # What fills the last chunk is infinitely far.
         self.others = functional.pad(x, (0, 0, 0, n_filled - n)).to(dtype)
-        self.n_rows = max(1, _BLOCK_BYTES // (4 * n_filled))
+        self.n_rows = min(n, max(1, _BLOCK_BYTES // (4 * n_filled)))
+        shape = (self.n_rows, n_filled)
+        self._products = torch.empty(shape, dtype=dtype, device=x.device)
+        self._near = torch.empty(shape, dtype=x.dtype, device=x.device)
 
     def __call__(self, rows: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
         """Return how near the nearest are, and their places."""
-        near = (self.others[rows] @ self.others.T).to(self.shift.dtype).sub_(self.shift)
+        products, near = self._products[: len(rows)], self._near[: len(rows)]
+        torch.mm(self.others[rows], self.others.T, out=products)
+        near.copy_(products).sub_(self.shift)
         near.scatter_(1, rows[:, None], -torch.inf)
         nearest_of_chunks = near.view(len(rows), -1, _CHUNK).amax(dim=2)
         n_chunks = min(n_neighbors, nearest_of_chunks.shape[1])
@@ -89,16 +101,20 @@ def _fill_from_candidates(found: Tensor, x: Tensor) -> Tensor:
     lengths = x.norm(dim=1)
     slack = _ROUNDING * lengths * lengths.max()
     sure = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    n_measured = max(1, _BLOCK_BYTES // (4 * n_candidates * x.shape[1]))
+    n_measured = max(1, _MEASURED_BYTES // (4 * n_candidates * x.shape[1]))
+    measured = x.new_empty(n_measured * n_candidates, x.shape[1])
     for rows in torch.arange(len(x), device=x.device).split(search.n_rows):
         rounded, candidates = search(rows, n_candidates)
-        for part in torch.arange(len(rows), device=x.device).split(n_measured):
-            here, places = rows[part], candidates[part]
-            near = torch.bmm(x[places], x[here][:, :, None])[:, :, 0] - search.shift[places]
-            best = near.topk(n_neighbors, dim=1)
+        for here, places, last in zip(
+            rows.split(n_measured), candidates.split(n_measured), rounded[:, -1].split(n_measured)
+        ):
+            others = measured[: places.numel()]
+            torch.index_select(x, 0, places.flatten(), out=others)
+            near = torch.bmm(others.view(*places.shape, -1), x[here][:, :, None])[:, :, 0]
+            best = (near - search.shift[places]).topk(n_neighbors, dim=1)
             found[here] = places.gather(1, best.indices)
             # No other can be nearer than the last candidate, but for rounding.
-            sure[here] = best.values[:, -1] >= rounded[part, -1] + slack[here]
+            sure[here] = best.values[:, -1] >= last + slack[here]
         if not sure[rows].any():
             # Nor will it help other rows.
             break

@@ -9,6 +9,7 @@ from source_cases import SlicesOnly
 from skaae import AdversarialAutoencoder, load
 from skaae._device import new_generator
 from skaae._neighbors import (
+    _ROUNDING,
     _fill_from_candidates,
     _Search,
     nearest_neighbors,
@@ -67,9 +68,10 @@ def test_rounded_products_find_the_same(spread, n_columns, rounded_products):
 
 
 def test_rounded_products_that_help_no_row_are_given_up(rounded_products, monkeypatch):
-    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 50 * 4 * 512)
     x, calls = 50.0 + 0.001 * scattered(512, 20), []
     x[-1] += 1e3
+    exact = _Search(x - x.mean(dim=0), torch.float32)(torch.arange(512), 5)[1]
+    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 50 * 4 * 512)
     search = _Search.__call__
 
     def counted(self, rows, n_neighbors):
@@ -79,7 +81,6 @@ def test_rounded_products_that_help_no_row_are_given_up(rounded_products, monkey
     monkeypatch.setattr(_Search, "__call__", counted)
     found = nearest_neighbors(x, 5)
     assert calls.count(torch.bfloat16) == 1
-    exact = search(_Search(x - x.mean(dim=0), torch.float32), torch.arange(512), 5)[1]
     assert torch.equal(found, exact)
 
 
@@ -248,3 +249,10 @@ def test_maps_are_saved_and_loaded(tmp_path, digits):
     loaded = load(tmp_path / "map")
     np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
     assert loaded._reference == model._reference
+
+
+def test_rounding_is_bounded():
+    x = torch.linspace(0.5, 1.0, 2001)[:, None]
+    products = (x.bfloat16() @ x.bfloat16().T).float()
+    off = ((products - x @ x.T) / (x @ x.T)).abs().max()
+    assert _ROUNDING / 2 < off < _ROUNDING

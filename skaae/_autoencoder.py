@@ -73,12 +73,15 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
     learning_rate : float or "auto", default="auto"
         Of encoder and decoder; falls to zero along half a cosine. ``"auto"`` is 0.001 up to 30,000
         rows and rises in proportion to 0.002 at 60,000: the budget grows more slowly than the rows.
+        Where ``fit`` lays out a map it grows with batches of more than 256 rows, up to twice that.
     batch_size : int or "auto", default="auto"
-        ``"auto"`` is an eighth of the rows, at least 64 and at most 256. All batches of a pass have
-        one size of at least two, the one nearest to this that divides the rows evenly.
+        ``"auto"`` is an eighth of the rows, at least 64 and at most 256, on a map 512. All batches
+        of a pass have one size of at least two, the one nearest to this that divides the rows
+        evenly.
     max_iter : int, default=None
         Epochs. None counts steps too: 100 epochs, but at least 1,250 steps (below 125 rows 10 a
-        row, and 300 at least) and at most 4,000, unless rows would be seen fewer than three times.
+        row, and 300 at least) and at most 4,000, on a map 1,600, unless rows would be seen fewer
+        than three times.
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. Where principal components leave less than half of a row, and

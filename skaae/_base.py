@@ -226,10 +226,10 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         on_map = self._map(rows, latents[0], start, seeds.places)
         if on_map is not None:
             reference = reference.on_map(on_map.reach)
-        step = self._new_step(model, loss, len(rows), reference, seeds, noise_falls=on_map is None)
+        step = self._new_step(model, loss, len(rows), reference, seeds)
         batches = batches_of(
             rows,
-            resolve_batch_size(self.batch_size, len(rows)),
+            resolve_batch_size(self.batch_size, len(rows), is_map=reference.is_map),
             step.generator,
             y=None if labels is None else labels[train],
             least_labeled=self._least_labeled,
@@ -266,7 +266,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             return self._as_fitted(X, fitted(history, len(history), **answers))
 
         budget = (
-            self._default_budget(len(batches.rows), batches.n_batches)
+            self._default_budget(len(batches.rows), batches.n_batches, reference)
             if self.max_iter is None
             else Budget(self.max_iter, batches.n_batches)
         )
@@ -289,8 +289,9 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         answers = {"model_": model, "prior_match_": match(model)}
         return outcome, fitted(outcome.history, outcome.best_epoch, **answers), decoding
 
-    def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
-        return Budget.default(n_samples, n_batches)
+    def _default_budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+        kind = Budget.for_map if reference.is_map else Budget.default
+        return kind(n_samples, n_batches)
 
     # ------------------------------------------------------- parts of a fit
 
@@ -361,8 +362,6 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         n_samples: int,
         reference: Reference,
         seeds: Seeds,
-        *,
-        noise_falls: bool = True,
     ) -> TrainingStep:
         builders = (self._builder("encoder", ENCODERS), self._builder("decoder", DECODERS))
         largest = max((p.numel() for p in model.encoder.parameters()), default=0)
@@ -375,7 +374,9 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             model,
             loss,
             divergence_weights=self._divergence_weights(model.latents, reference),
-            learning_rate=resolve_learning_rate(self.learning_rate, n_samples),
+            learning_rate=resolve_learning_rate(
+                self.learning_rate, n_samples, self.batch_size, is_map=reference.is_map
+            ),
             weight_decay=reference.decay_factor * self.weight_decay / n_samples,
             rest_decay_factor=reference.rest_decay_factor,
             input_noise=resolve_input_noise(self.input_noise, reference),
@@ -384,7 +385,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             scoped_randomness=any(map(draws_at_random, builders))
             or not all(latent.is_ours for latent in model.latents),
             terms=self._terms(reference),
-            noise_falls=noise_falls,
+            noise_falls=not reference.is_map,
         )
 
 

@@ -213,5 +213,5 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         mean = self.model_.latents[0].prior.project(zeros)  # on a simplex: its middle
         return self.model_.to_prior_units(mean).numpy().astype(self._output_dtype)
 
-    def _default_budget(self, n_samples: int, n_batches: int) -> Budget:
+    def _default_budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
         return Budget.for_labels(n_samples, n_batches)

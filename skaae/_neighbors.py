@@ -12,7 +12,7 @@ from torch.nn import functional
 from skaae._device import multiplies_bfloat16
 from skaae._streams import StreamedRows
 
-# Bytes of the products that are looked at together, and of the rows that are measured again: such as
+# Bytes of the products that are looked at together, and of the rows that are measured again, which
 # a processor keeps near.
 _BLOCK_BYTES = 2**27
 _MEASURED_BYTES = 2**23

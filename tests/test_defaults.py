@@ -78,6 +78,7 @@ def test_noise_hides_no_more_than_a_linear_code_leaves(left, noise):
 @pytest.mark.parametrize(("reach", "noise"), [(0.1, 0.1), (0.9, 0.6)])
 def test_on_a_map_there_is_all_of_a_row_to_learn(reach, noise):
     reference = reference_of(rows_that_leave(0.25), constant_loss=10.0).on_map(reach)
+    assert reference.is_map
     assert (reference.loss, reference.rest_decay_factor) == (10.0, 1.0)
     assert reference.decay_factor == 0.1
     assert resolve_input_noise("auto", reference) == noise
@@ -134,6 +135,28 @@ def test_a_batch_is_as_large_as_asked_for_where_there_are_the_rows(asked, size):
 def test_the_rate_doubles_between_30_000_and_60_000_rows(n_samples, rate):
     assert resolve_learning_rate("auto", n_samples) == pytest.approx(rate)
     assert resolve_learning_rate(0.3, n_samples) == 0.3
+
+
+@pytest.mark.parametrize(("n_samples", "size"), [(1_000, 125), (3_000, 375), (60_000, 512)])
+def test_batches_are_larger_where_rows_know_their_places(n_samples, size):
+    assert resolve_batch_size("auto", n_samples, is_map=True) == size
+    assert resolve_batch_size(99, n_samples, is_map=True) == 99
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_samples", "rate"),
+    [
+        ("auto", 1_000, 1e-3),
+        ("auto", 3_000, 1e-3 * 375 / 256),
+        ("auto", 60_000, 4e-3),
+        (64, 60_000, 2e-3),
+        (1_024, 60_000, 8e-3),
+    ],
+)
+def test_the_rate_on_a_map_grows_with_the_batch(batch_size, n_samples, rate):
+    found = resolve_learning_rate("auto", n_samples, batch_size, is_map=True)
+    assert found == pytest.approx(rate)
+    assert resolve_learning_rate(0.3, n_samples, batch_size, is_map=True) == 0.3
 
 
 # ------------------------------------------------------------------------------ rows held out

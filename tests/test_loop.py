@@ -53,6 +53,14 @@ def test_few_rows_have_ten_steps_each_and_many_4_000(n_samples, n_batches, n_epo
     assert Budget.default(n_samples, n_batches).n_epochs == n_epochs
 
 
+@pytest.mark.parametrize(
+    ("n_samples", "n_batches", "n_epochs"),
+    [(1_000, 8, 157), (3_000, 8, 157), (10_000, 20, 80), (60_000, 117, 14), (10**6, 1_953, 3)],
+)
+def test_a_map_that_is_settled_takes_1600_steps_to_learn(n_samples, n_batches, n_epochs):
+    assert Budget.for_map(n_samples, n_batches).n_epochs == n_epochs
+
+
 @pytest.mark.parametrize(("n_epochs", "warm_up"), [(100, 100), (20, 20), (3, 3), (1, 1)])
 def test_the_rate_is_half_a_cosine_after_a_tenth_of_the_steps(n_epochs, warm_up):
     budget = Budget(n_epochs, 10)

@@ -14,6 +14,8 @@ from skaae._streams import StreamedRows
 from skaae.training._pilot import predictable_share
 
 _LARGEST_BATCH = 256
+# Of rows that know their places: less noise in the gradient, so fewer and longer steps do.
+_LARGEST_BATCH_ON_MAP = 512
 # On few rows a higher rate learns them by heart; many rows it makes more of, in the same steps.
 _BASE_RATE = 1e-3
 _ROWS_AT_BASE_RATE = 30_000
@@ -53,6 +55,8 @@ class Reference:
         What all decay is multiplied by.
     most_noise : float, default=0.6
         Of what ``input_noise="auto"`` comes to.
+    is_map : bool, default=False
+        Whether rows know their places among the codes.
     """
 
     constant_loss: float
@@ -61,6 +65,7 @@ class Reference:
     rest_decay_factor: float = 1.0
     decay_factor: float = 1.0
     most_noise: float = _NOISE
+    is_map: bool = False
 
     @classmethod
     def of(
@@ -94,6 +99,7 @@ class Reference:
             rest_decay_factor=1.0,
             decay_factor=_DECAY_ON_MAP,
             most_noise=min(self.most_noise, reach),
+            is_map=True,
         )
 
     @property
@@ -102,18 +108,31 @@ class Reference:
         return self.constant_loss * self.share
 
 
-def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+def resolve_batch_size(batch_size: int | str, n_samples: int, *, is_map: bool = False) -> int:
     """Return the rows in a batch; ``"auto"`` makes several batches a pass on few rows too."""
     if batch_size == "auto":
-        return min(_LARGEST_BATCH, max(64, n_samples // 8), n_samples)
+        largest = _LARGEST_BATCH_ON_MAP if is_map else _LARGEST_BATCH
+        return min(largest, max(64, n_samples // 8), n_samples)
     return min(int(batch_size), n_samples)
 
 
-def resolve_learning_rate(learning_rate: float | str, n_samples: int) -> float:
-    """Return the learning rate; ``"auto"`` doubles it between 30,000 and 60,000 rows."""
-    if learning_rate == "auto":
-        return _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
-    return float(learning_rate)
+def resolve_learning_rate(
+    learning_rate: float | str,
+    n_samples: int,
+    batch_size: int | str = "auto",
+    *,
+    is_map: bool = False,
+) -> float:
+    """Return the learning rate; ``"auto"`` doubles it between 30,000 and 60,000 rows.
+
+    On a map it grows with batches of more than 256 rows.
+    """
+    if learning_rate != "auto":
+        return float(learning_rate)
+    rate = _BASE_RATE * min(max(n_samples / _ROWS_AT_BASE_RATE, 1.0), 2.0)
+    if not is_map:
+        return rate
+    return rate * max(resolve_batch_size(batch_size, n_samples, is_map=True) / _LARGEST_BATCH, 1.0)
 
 
 def resolve_input_noise(input_noise: float | str, reference: Reference) -> float:

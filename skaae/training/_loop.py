@@ -68,6 +68,14 @@ class Budget:
         return cls._of_steps(n_samples, n_batches, (1_250, 4_000), (3, 100))
 
     @classmethod
+    def for_map(cls, n_samples: int, n_batches: int) -> Budget:
+        """Return a budget to learn where rows belong, which is settled before.
+
+        As the default one, with 1,600 steps in place of 4,000.
+        """
+        return cls._of_steps(n_samples, n_batches, (1_250, 1_600), (3, 100))
+
+    @classmethod
     def for_labels(cls, n_samples: int, n_batches: int) -> Budget:
         """Return a budget to infer labels with, which spread from row to row slowly.
 

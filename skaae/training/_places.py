@@ -97,6 +97,7 @@ def _laid_out(
 
 def _reach(rows: Tensor | StreamedRows, neighbors: Tensor) -> float:
     n_looked_at = min(len(rows), _MEASURED_ROWS)
-    some = torch.arange(n_looked_at, device=neighbors.device) * len(rows) // n_looked_at
+    some = torch.arange(n_looked_at, device=neighbors.device)
+    some = some * (len(rows) - 1) // max(1, n_looked_at - 1)
     apart = rows[some] - rows[neighbors[some, -1]]
     return float(apart.square().mean(dim=1).sqrt().median())

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skaae._sources import Rows, bounded_block
 from skaae._tensors import block_of, dtype_name, empty_like_rows
+from skaae.distributed import current_ranks
 
 # Its name in every version supported.
 OutOfMemoryError = torch.cuda.OutOfMemoryError
@@ -31,12 +32,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If PyTorch does not know the device or does not see one on this machine, or if it is of a
-        kind that skaae does not compute on.
+        If PyTorch does not know the device or does not see one on this machine, if it is of a kind
+        that skaae does not compute on, or if processes that train together share a GPU.
     """
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
+            return resolve_device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
@@ -59,8 +60,10 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f"device={device!r} was asked for, but PyTorch sees no such device here. "
             "Use device='auto' to take the fastest one there is."
         )
-    if resolved.type == "cuda" and resolved.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
+    if resolved.type == "cuda":
+        current_ranks().check_gpu()
+        if resolved.index is None:
+            return torch.device("cuda", torch.cuda.current_device())
     return resolved
 
 

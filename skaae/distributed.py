@@ -26,10 +26,22 @@ class Ranks:
 
     Each has all rows and draws the same random numbers, takes its part of every batch, and moves
     the weights by the mean of all gradients, so that they stay alike. One alone exchanges nothing.
+    Where two `share_gpu`, NCCL, which they would talk over, does not work.
     """
 
     rank: int
     size: int
+    share_gpu: bool = False
+
+    def check_gpu(self) -> None:
+        """Raise ValueError, in every process, if they cannot train on GPUs."""
+        if self.share_gpu:
+            raise ValueError(
+                f"data_parallel: expected a GPU for each of {self.size} processes, got several on "
+                f"one. Start as many on each machine as it has GPUs ({torch.cuda.device_count()} "
+                "here: torchrun --nproc-per-node), or set device='cpu', or share GPUs, which is "
+                "slower, with data_parallel('gloo')."
+            )
 
     def part(self, n_rows: int) -> slice:
         """Return this process's rows of a batch, of which each process has `n_rows`."""
@@ -151,6 +163,28 @@ def check_alike(*facts: float) -> None:
         )
 
 
+def _default_backend() -> str:
+    # Windows has GPUs and no NCCL.
+    on_nccl = torch.cuda.is_available() and torch_distributed.is_nccl_available()
+    return "cpu:gloo,cuda:nccl" if on_nccl else "gloo"
+
+
+def _share_gpu() -> bool:
+    """Return whether NCCL is to talk between processes on one GPU; asked in all of them at once."""
+    backends = torch_distributed.get_backend_config()
+    if "nccl" not in backends or "gloo" not in backends:  # which asks, without a GPU
+        return False
+    # Not by numbers: where each process is shown a GPU of its own, all call it the first.
+    own = None
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        own = str(getattr(properties, "uuid", "")) or None  # PyTorch 2.4 does not say
+    found: list[str | None] = [None] * torch_distributed.get_world_size()
+    torch_distributed.all_gather_object(found, own)
+    known = [gpu for gpu in found if gpu is not None]
+    return len(set(known)) < len(known)
+
+
 @contextmanager
 def data_parallel(backend: str | None = None) -> Iterator[None]:
     """Train in this block together with the other processes that ``torchrun`` started.
@@ -175,8 +209,8 @@ def data_parallel(backend: str | None = None) -> Iterator[None]:
     Parameters
     ----------
     backend : str, default=None
-        What PyTorch talks over: None takes nccl for GPUs and gloo for CPUs. Not asked for where a
-        process group is there already, which is then used.
+        What PyTorch talks over: None takes nccl for GPUs, where PyTorch has it, and gloo for CPUs.
+        Not asked for where a process group is there already, which is then used.
 
     Raises
     ------
@@ -184,7 +218,7 @@ def data_parallel(backend: str | None = None) -> Iterator[None]:
         From ``fit``, if another process ends early (with nccl, PyTorch may end the process itself).
     ValueError
         From ``fit``, if the processes do not pass the same rows and labels, or fewer than two rows
-        for each.
+        for each; on GPUs, if there are more processes than these.
 
     References
     ----------
@@ -208,15 +242,14 @@ def data_parallel(backend: str | None = None) -> Iterator[None]:
         yield
         return
     with ExitStack() as after:
-        on_gpu = torch.cuda.is_available()
-        if on_gpu and "LOCAL_RANK" in os.environ:
+        if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
             local_rank = int(os.environ["LOCAL_RANK"])
             after.enter_context(torch.cuda.device(local_rank % torch.cuda.device_count()))
         if not started:
-            torch_distributed.init_process_group(
-                backend or ("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
-            )
+            torch_distributed.init_process_group(backend or _default_backend())
             after.callback(torch_distributed.destroy_process_group)
-        ranks = Ranks(torch_distributed.get_rank(), torch_distributed.get_world_size())
+        ranks = Ranks(
+            torch_distributed.get_rank(), torch_distributed.get_world_size(), _share_gpu()
+        )
         after.callback(_RANKS.reset, _RANKS.set(ranks))
         yield

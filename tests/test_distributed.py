@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skaae import AdversarialAutoencoder
+from skaae._device import resolve_device
 from skaae.distributed import Ranks, current_ranks, data_parallel
 
 SCRIPT = Path(distributed_fit.__file__)
@@ -141,6 +142,87 @@ def test_states_are_sent_from_the_cpu(monkeypatch):
     assert type(weights["weight"]) is OnGPU
     assert model.loaded is first
     assert optimizer.loaded is last
+
+
+@pytest.mark.parametrize(
+    ("cuda", "nccl", "expected"),
+    [(True, True, "cpu:gloo,cuda:nccl"), (True, False, "gloo"), (False, True, "gloo")],
+)
+def test_processes_talk_over_nccl_where_there_is_one(monkeypatch, cuda, nccl, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: nccl)
+    asked = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch.distributed, "init_process_group", asked.append)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "get_backend_config", lambda: "cpu:gloo")
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with data_parallel():
+        assert current_ranks() == Ranks(0, 2)
+    with data_parallel("mpi"):
+        pass
+    assert asked == [expected, "mpi"]
+
+
+@pytest.fixture
+def group(monkeypatch):
+    """Return a function that makes this the first of processes that a launcher has connected."""
+
+    def connect(gpus, backends="cpu:gloo,cuda:nccl"):
+        def gather(found, own):
+            assert own == gpus[0]
+            found[:] = gpus
+
+        said = {"is_initialized": True, "get_backend_config": backends, "get_rank": 0}
+        for name, value in {**said, "get_world_size": len(gpus)}.items():
+            monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+        monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+        monkeypatch.delenv("LOCAL_RANK", raising=False)
+        has = {"is_available": gpus[0] is not None, "device_count": 1, "current_device": 0}
+        for name, value in has.items():
+            monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid=gpus[0])
+        )
+
+    return connect
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
+def test_processes_that_share_a_gpu_are_told_what_to_do(group, device):
+    group(["a", "b", "a"])
+    with (
+        data_parallel(),
+        pytest.raises(
+            ValueError, match=r"a GPU for each of 3 processes.*\(1 here: torchrun.*'cpu'"
+        ),
+    ):
+        resolve_device(device)
+    assert resolve_device(device) == torch.device("cuda", 0)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "backends"),
+    [
+        (["a", "b"], "cpu:gloo,cuda:nccl"),
+        ([None, None], "cpu:gloo,cuda:nccl"),
+        (["a", "a"], "cpu:gloo,cuda:gloo"),
+    ],
+    ids=["each its own", "none", "over gloo"],
+)
+def test_processes_that_have_gpus_or_can_share_them_train(group, gpus, backends):
+    group(gpus, backends)
+    with data_parallel():
+        assert resolve_device("auto").type == ("cpu" if gpus[0] is None else "cuda")
+        assert resolve_device("cpu").type == "cpu"
+
+
+def test_processes_that_share_a_gpu_may_train_on_the_cpu(group):
+    group(["a", "a"])
+    with data_parallel():
+        assert resolve_device("cpu").type == "cpu"
 
 
 def test_one_process_trains_alone(monkeypatch):

@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 import skaae
 
 API = Path(__file__).parents[1] / "docs" / "api.rst"
-ESTIMATORS = {name for name in skaae.__all__ if inspect.isclass(getattr(skaae, name))}
+ESTIMATORS = [name for name in skaae.__all__ if inspect.isclass(getattr(skaae, name))]
 METHODS = ("fit", "partial_fit", "transform", "inverse_transform", "predict", "predict_proba")
 ARRAYS = re.compile(r"\b(array-like|ndarray|sparse matrix|Tensor)\b")
 SHAPES = re.compile(r"of (one |the same |any )?shape|of (the|its) shape|in the shape")

@@ -96,7 +96,9 @@ def test_codes_lie_where_their_generator_lies_whatever_the_default_device(prior)
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    "prior", [Normal(), GaussianMixture(), OF_CLASSES["heads"](), as_prior(stats.t(df=5))], ids=repr
+    "prior",
+    [Normal(), GaussianMixture(), OF_CLASSES["heads"](), as_prior(stats.t(df=5))],
+    ids=["normal", "mixture", "heads", "scipy"],
 )
 def test_densities_have_the_type_of_codes(prior, dtype):
     assert prior.log_density(torch.zeros(3, 2, dtype=dtype)).dtype == dtype

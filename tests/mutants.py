@@ -192,7 +192,10 @@ class Run:
         with tempfile.TemporaryDirectory() as self.folder:
             try:
                 self.fork(None, 600, self.trace, session.items)
-                _, self.traced = self.reap()
+                _, (self.traced, loaded) = self.reap()
+                for name in loaded:  # what tests import, forks need not: for some that is a second
+                    with contextlib.suppress(Exception):
+                        importlib.import_module(name)
                 self.judge({item.nodeid: item for item in session.items})
             finally:
                 for pid in self.running:
@@ -201,8 +204,9 @@ class Run:
         return True
 
     def trace(self, items):
-        """Run all tests; return how long each takes, and the functions that it calls."""
+        """Run all tests; return how long each takes and what it calls, and what gets imported."""
         files, called, traced = {str(ROOT / name) for name in self.report.files}, set(), {}
+        before = set(sys.modules)
 
         def look(frame, event, _):
             if event == "call" and frame.f_code.co_filename in files:
@@ -218,7 +222,7 @@ class Run:
             sys.setprofile(None)
             if self.failed is None:
                 traced[item.nodeid] = (time.process_time() - start, sorted(called))
-        return traced
+        return traced, sorted(set(sys.modules) - before)
 
     def judge(self, items):
         written = time.monotonic()

@@ -110,6 +110,12 @@ def test_losses_leave_the_global_generator_untouched(name):
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
+def test_constructor_keeps_what_it_is_given(name):
+    given = {parameter: object() for parameter in DIVERGENCES[name]().get_params()}
+    assert DIVERGENCES[name](**given).get_params(deep=False) == given
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
 def test_clone_pickle_and_repr(name):
     divergence = DIVERGENCES[name]()
     for copy in (clone(divergence), pickle.loads(pickle.dumps(divergence))):

@@ -57,7 +57,7 @@ def test_the_kind_of_device_counts_that_auto_stands_for(X, monkeypatch):
     model = AdversarialAutoencoder(**SHORT)
     found = []
     for there in (False, True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        kind = torch.device("cuda" if there else "cpu")
+        monkeypatch.setattr("skaae._fingerprint.resolve_device", lambda name, kind=kind: kind)
         found.append(fingerprint(model, X, ()))
     assert found[0] != found[1]

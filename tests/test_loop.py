@@ -318,6 +318,7 @@ class KeptCheckpoints:
 
     def refuse(self, reason):
         self.refused.append(reason)
+        self.start = None  # there is none before it
 
 
 def criteria_of(step):
@@ -387,5 +388,5 @@ def test_a_checkpoint_of_other_shapes_is_refused():
     _, tensors, facts = kept.saved[0]
     again = KeptCheckpoints(({**tensors, "model.weight": torch.zeros(2, 1)}, facts))
     outcome, *_ = whole_run(again)
-    assert again.refused == ["its networks are of other shapes"]
+    assert again.refused == ["its networks, or the device's generator, are of other shapes"]
     assert [entry["epoch"] for entry in outcome.history] == [1, 2, 3, 4, 5, 6]

@@ -101,7 +101,7 @@ def test_bernoulli_names_the_range_that_it_got(X, got):
         Bernoulli().check(np.array(X))
     assert str(caught.value) == (
         f"reconstruction_loss='bernoulli': expected values in [0, 1], got values {got}. Scale the "
-        "columns (MinMaxScaler) or use reconstruction_loss='squared_error'."
+        "columns (MinMaxScaler(clip=True)) or use reconstruction_loss='squared_error'."
     )
 
 

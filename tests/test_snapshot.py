@@ -108,9 +108,12 @@ def test_moments_lie_in_memory_as_their_parameters_do():
 def test_what_fits_has_the_names_and_shapes_of_the_model():
     step = moved(stepper())
     tensors = tensors_of(step, None)
-    assert fits(step.model, tensors)
-    assert not fits(nn.Sequential(nn.Linear(3, 2)), tensors)
-    assert not fits(step.model, {**tensors, "model.0.weight": torch.zeros(3, 2)})
-    assert not fits(step.model, {**tensors, "model.3.weight": torch.zeros(1)})
+    assert fits(step, tensors)
+    assert not fits(step, {**tensors, "model.0.weight": torch.zeros(3, 2)})
+    assert not fits(step, {**tensors, "model.3.weight": torch.zeros(1)})
+    assert not fits(step, {**tensors, "generator": tensors["generator"][:16]})
+    step.model = nn.Sequential(nn.Linear(3, 2))
+    assert not fits(step, tensors)
+    step = moved(stepper())
     del tensors["model.0.bias"]
-    assert not fits(step.model, tensors)
+    assert not fits(step, tensors)

@@ -12,30 +12,39 @@ from torch.nn import functional
 from skaae._device import multiplies_bfloat16
 from skaae._streams import StreamedRows
 
-# Bytes of the products that are looked at together, and of the rows that are measured again, which
+# Bytes of the distances that are looked at together, and of the rows that are measured again, which
 # a processor keeps near.
-_BLOCK_BYTES = 2**27
+_BLOCK_BYTES = 2**26
 _MEASURED_BYTES = 2**23
-# The nearest rows are in the chunks of rows whose nearest are nearest.
-_CHUNK = 32
-# From so many rows on, products of bfloat16 come first, where the hardware has them.
-_LEAST_ROUNDED = 16_384
-# So many times the neighbours asked for are measured again in float32.
+# The nearest rows are in the groups of rows whose nearest are nearest.
+_GROUP = 32
+# From so many rows on, something quicker chooses candidates first, if there is anything quicker.
+_LEAST_ROUGH = 16_384
+# So many times the neighbours asked for are measured again.
 _CANDIDATES = 4
-# Two factors and their product are each off by so much of themselves: half of what is between two
-# numbers with eight binary digits.
-_ROUNDING = 3.0 * 2.0**-8
+# Axes that keep so much of the variance stand for all, if they are at most so many of the columns.
+# To find them is worth it for so many rows a column.
+_KEPT_VARIANCE = 0.98
+_MOST_AXES = 0.5
+_LEAST_ROWS_A_COLUMN = 16
+# Columns are filled up to a multiple of this, which products like.
+_ALIGNED = 16
+# So much of its length may be lost when a row is turned to other axes.
+_TURNING = 2.0**-16
 
 
 @torch.no_grad()
 def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     r"""Return the places of each row's nearest other rows, the nearest first.
 
-    .. math:: \arg\min_j |x_i - x_j|^2 = \arg\max_j \; x_i \cdot x_j - |x_j|^2 / 2
+    Every row is compared with every other, by a block of matrix products at a time. Where there are
+    many, candidates are chosen first: by fewer columns, the principal axes and how far a row is
+    from what they span, which brings no two rows farther apart,
 
-    Every row is compared with every other, by a block of matrix products at a time. Where bfloat16
-    is fast, its products choose candidates; rows of which it cannot be sure that the nearest are
-    among them, as in tight clusters, which come out equally near, are compared again in float32.
+    .. math:: |V^T (x_i - x_j)|^2 + (r_i - r_j)^2 \le |x_i - x_j|^2, \quad r = |x - V V^T x|,
+
+    and by products of bfloat16 where the hardware has them. Rows of which this leaves open whether
+    the nearest are among the candidates, as in tight clusters, are compared again with all.
 
     Parameters
     ----------
@@ -50,8 +59,11 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     x = x - x.mean(dim=0)
     found = torch.empty(len(x), n_neighbors, dtype=torch.int64, device=x.device)
     unsure = torch.arange(len(x), device=x.device)
-    if len(x) >= _LEAST_ROUNDED and multiplies_bfloat16(x.device):
-        unsure = unsure[~_fill_from_candidates(found, x)]
+    if len(x) >= _LEAST_ROUGH:
+        dtype = torch.bfloat16 if multiplies_bfloat16(x.device) else x.dtype
+        fewer = _in_fewer_columns(x)
+        if dtype != x.dtype or fewer.shape[1] < x.shape[1]:
+            unsure = unsure[~_fill_from_candidates(found, x, _Search(fewer, dtype))]
     if len(unsure):
         search = _Search(x, x.dtype)
         for rows in unsure.split(search.n_rows):
@@ -59,62 +71,115 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     return found
 
 
-class _Search:
-    """The nearest of rows `x` to some of them, by products of a dtype.
+def _in_fewer_columns(x: Tensor) -> Tensor:
+    """Return centred rows in fewer columns, no farther apart; `x` itself if that loses much."""
+    n, n_columns = x.shape
+    if n < _LEAST_ROWS_A_COLUMN * n_columns:
+        return x
+    # On the CPU, since not every device can decompose.
+    variances, axes = torch.linalg.eigh((x.T @ x).cpu())
+    kept = variances.flip(0).cumsum(0) < _KEPT_VARIANCE * variances.sum()
+    n_axes = int(kept.sum()) + 1
+    if n_axes + 1 > _MOST_AXES * n_columns:
+        return x
+    axes = axes[:, -n_axes:].to(x)
+    along = x @ axes
+    rest = torch.addmm(x, along, axes.T, alpha=-1.0).norm(dim=1, keepdim=True)
+    return torch.cat([along, rest], dim=1)
 
-    What is as large as the products is kept from block to block: to be given new memory takes a
-    processor as long as the products themselves.
+
+class _Search:
+    r"""The nearest of rows `x` to some of them, by products of a dtype.
+
+    .. math:: -\frac{1}{2} |x_i - x_j|^2 = x_i \cdot x_j - \frac{1}{2} |x_i|^2 - \frac{1}{2} |x_j|^2
+
+    comes out of one product, whose last columns hold the lengths, in as many parts as keep their
+    digits. Rows are rounded before they are measured, so what comes out are distances of rounded
+    rows, as near as the sums are exact.
     """
 
     def __init__(self, x: Tensor, dtype: torch.dtype) -> None:
-        n = len(x)
-        n_filled = math.ceil(n / _CHUNK) * _CHUNK
-        self.shift = torch.full((n_filled,), torch.inf, dtype=x.dtype, device=x.device)
-        self.shift[:n] = 0.5 * x.square().sum(dim=1)
-        # What fills the last chunk is infinitely far.
-        self.others = functional.pad(x, (0, 0, 0, n_filled - n)).to(dtype)
-        self.n_rows = min(n, max(1, _BLOCK_BYTES // (4 * n_filled)))
-        shape = (self.n_rows, n_filled)
-        self._products = torch.empty(shape, dtype=dtype, device=x.device)
-        self._near = torch.empty(shape, dtype=x.dtype, device=x.device)
+        n, n_columns = x.shape
+        self._rounded = x.to(dtype)
+        self._half = 0.5 * self._rounded.to(x.dtype).square().sum(dim=1)
+        self._moved = (x - self._rounded).norm(dim=1) + _TURNING * x.norm(dim=1)
+        self._parts = _parts(self._half, dtype)
+        n_parts = self._parts.shape[1]
+        n_filled = math.ceil(n / _GROUP) * _GROUP
+        n_summed = math.ceil((n_columns + 2 * n_parts) / _ALIGNED) * _ALIGNED
+        self._others = self._rounded.new_zeros(n_filled, n_summed)
+        self._others[:n, :n_columns] = self._rounded
+        self._others[:n, n_columns : n_columns + n_parts] = -1.0
+        self._others[:n, n_columns + n_parts : n_columns + 2 * n_parts] = -self._parts
+        # What fills the last of each group is infinitely far.
+        self._others[n:, n_columns + n_parts] = -torch.inf
+        # A power of two: others take products half as long again.
+        n_rows = max(1, _BLOCK_BYTES // (dtype.itemsize * n_filled))
+        self.n_rows = min(n, 2 ** (n_rows.bit_length() - 1))
+        # Kept from block to block: to be given new memory takes a processor as long as products.
+        self._near = self._rounded.new_empty(self.n_rows, n_filled)
 
     def __call__(self, rows: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
         """Return how near the nearest are, and their places."""
-        products, near = self._products[: len(rows)], self._near[: len(rows)]
-        torch.mm(self.others[rows], self.others.T, out=products)
-        near.copy_(products).sub_(self.shift)
-        near.scatter_(1, rows[:, None], -torch.inf)
-        nearest_of_chunks = near.view(len(rows), -1, _CHUNK).amax(dim=2)
-        n_chunks = min(n_neighbors, nearest_of_chunks.shape[1])
-        chunks = nearest_of_chunks.topk(n_chunks, dim=1, sorted=False).indices
-        within = torch.arange(_CHUNK, device=near.device)
-        places = (chunks[:, :, None] * _CHUNK + within).flatten(1)
+        near, parts = self._near[: len(rows)], self._parts[rows]
+        asked = torch.cat([self._rounded[rows], parts, torch.ones_like(parts)], dim=1)
+        asked = functional.pad(asked, (0, self._others.shape[1] - asked.shape[1]))
+        torch.mm(asked, self._others.T, out=near)
+        # In one dimension, since PyTorch copies the whole to scatter into it.
+        itself = torch.arange(0, near.numel(), near.shape[1], device=near.device) + rows
+        near.view(-1).index_fill_(0, itself, -torch.inf)
+        # A group is of places that are far apart: processors compare what is side by side at once.
+        nearest_of_groups = near.view(len(rows), _GROUP, -1).amax(dim=1)
+        n_groups = nearest_of_groups.shape[1]
+        groups = nearest_of_groups.topk(min(n_neighbors, n_groups), dim=1, sorted=False).indices
+        within = n_groups * torch.arange(_GROUP, device=near.device)
+        places = (groups[:, :, None] + within).flatten(1)
         best = near.gather(1, places).topk(n_neighbors, dim=1)
         return best.values, places.gather(1, best.indices)
 
+    def least_distance(self, rows: Tensor, near: Tensor) -> Tensor:
+        """Return how far what came out as `near` to `rows` is at the least."""
+        half, digits = self._half, float(torch.finfo(near.dtype).eps)
+        # A sum of so many numbers is off by so much of how large they are together.
+        n_summed = self._others.shape[1]
+        off = n_summed * float(torch.finfo(half.dtype).eps) * (half[rows] + half.max())
+        squared = 2.0 * (-near.to(half.dtype) / (1.0 + digits) - off)
+        least: Tensor = squared.clamp_min(0.0).sqrt() - self._moved[rows] - self._moved.max()
+        return least
 
-def _fill_from_candidates(found: Tensor, x: Tensor) -> Tensor:
+
+def _parts(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return numbers of a dtype that add up to `x`, to the digits that `x` has."""
+    rest = x
+    parts: list[Tensor] = []
+    while not parts or (len(parts) < 3 and dtype != x.dtype):
+        parts.append(rest.to(dtype))
+        rest = rest - parts[-1]
+    return torch.stack(parts, dim=1)
+
+
+def _fill_from_candidates(found: Tensor, x: Tensor, search: _Search) -> Tensor:
     """Fill in the neighbours of the rows `x` that are among candidates; return which surely are."""
-    search, n_neighbors = _Search(x, torch.bfloat16), found.shape[1]
+    n_neighbors = found.shape[1]
     n_candidates = min(_CANDIDATES * n_neighbors, len(x) - 1)
-    # Two rows' lengths bound how far their product can be off. The longest may be an outlier's.
-    lengths = x.norm(dim=1)
-    slack = _ROUNDING * lengths * lengths.max()
+    half = 0.5 * x.square().sum(dim=1)
     sure = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     n_measured = max(1, _MEASURED_BYTES // (4 * n_candidates * x.shape[1]))
     measured = x.new_empty(n_measured * n_candidates, x.shape[1])
     for rows in torch.arange(len(x), device=x.device).split(search.n_rows):
-        rounded, candidates = search(rows, n_candidates)
-        for here, places, last in zip(
-            rows.split(n_measured), candidates.split(n_measured), rounded[:, -1].split(n_measured)
+        near, candidates = search(rows, n_candidates)
+        # No row that is not among the candidates is nearer than the last of them came out.
+        beyond = search.least_distance(rows, near[:, -1])
+        for here, places, least in zip(
+            rows.split(n_measured), candidates.split(n_measured), beyond.split(n_measured)
         ):
             others = measured[: places.numel()]
             torch.index_select(x, 0, places.flatten(), out=others)
-            near = torch.bmm(others.view(*places.shape, -1), x[here][:, :, None])[:, :, 0]
-            best = (near - search.shift[places]).topk(n_neighbors, dim=1)
+            products = torch.bmm(others.view(*places.shape, -1), x[here][:, :, None])[:, :, 0]
+            best = (products - half[places]).topk(n_neighbors, dim=1)
             found[here] = places.gather(1, best.indices)
-            # No other can be nearer than the last candidate, but for rounding.
-            sure[here] = best.values[:, -1] >= last + slack[here]
+            farthest = 2.0 * (half[here] - best.values[:, -1])
+            sure[here] = farthest.clamp_min(0.0).sqrt() <= least
         if not sure[rows].any():
             # Nor will it help other rows.
             break

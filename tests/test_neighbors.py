@@ -9,8 +9,8 @@ from source_cases import SlicesOnly
 from skaae import AdversarialAutoencoder, load
 from skaae._device import new_generator
 from skaae._neighbors import (
-    _ROUNDING,
     _fill_from_candidates,
+    _in_fewer_columns,
     _Search,
     nearest_neighbors,
     neighbors_of,
@@ -50,32 +50,44 @@ def test_blocks_find_what_lies_in_tight_clusters(monkeypatch, spread):
     assert np.mean(shared) > 0.99
 
 
-@pytest.fixture
-def rounded_products(monkeypatch):
-    """Let products of bfloat16 choose candidates, wherever this runs and however few rows."""
-    monkeypatch.setattr("skaae._neighbors.multiplies_bfloat16", lambda device: True)
-    monkeypatch.setattr("skaae._neighbors._LEAST_ROUNDED", 0)
+@pytest.fixture(params=[torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
+def candidates_first(request, monkeypatch):
+    """Let candidates be chosen by products of a dtype, wherever this runs and however few rows."""
+    rounds = request.param == torch.bfloat16
+    monkeypatch.setattr("skaae._neighbors.multiplies_bfloat16", lambda device: rounds)
+    monkeypatch.setattr("skaae._neighbors._LEAST_ROUGH", 0)
+    monkeypatch.setattr("skaae._neighbors._LEAST_ROWS_A_COLUMN", 4)
 
 
-@pytest.mark.parametrize("spread", [1.0, 0.1, 0.01])
-@pytest.mark.parametrize("n_columns", [3, 50])
-def test_rounded_products_find_the_same(spread, n_columns, rounded_products):
+def clusters(spread, n_columns, n=500):
+    """Return rows about four centres, ever less spread out along their columns."""
     centres = 4.0 * scattered(4, n_columns, seed=1)
-    x = centres.repeat_interleave(125, dim=0) + spread * scattered(500, n_columns)
-    found = nearest_neighbors(x, 15)
-    exact = _Search(x - x.mean(dim=0), torch.float32)(torch.arange(500), 15)[1]
-    assert torch.equal(found.sort(dim=1).values, exact.sort(dim=1).values)
+    widths = spread * torch.arange(1.0, n_columns + 1.0) ** -1.5
+    return centres.repeat_interleave(n // 4, dim=0) + widths * scattered(n, n_columns)
 
 
-def test_rounded_products_that_help_no_row_are_given_up(rounded_products, monkeypatch):
+@pytest.mark.parametrize("spread", [10.0, 1.0, 0.1, 0.01])
+@pytest.mark.parametrize("n_columns", [3, 50])
+def test_candidates_find_the_same(spread, n_columns, candidates_first):
+    x = clusters(spread, n_columns)
+    apart = torch.cdist(x.double(), x.double()).square().fill_diagonal_(torch.inf)
+    found = apart.gather(1, nearest_neighbors(x, 15)).sort(dim=1).values
+    exact = apart.topk(15, dim=1, largest=False).values
+    # What float32 tells apart, among rows as long as these.
+    digits = 4.0 * torch.finfo(torch.float32).eps * x.double().square().sum(dim=1).max()
+    assert (found - exact).max() <= digits
+
+
+@pytest.mark.parametrize("candidates_first", [torch.bfloat16], indirect=True)
+def test_candidates_that_help_no_row_are_given_up(candidates_first, monkeypatch):
     x, calls = 50.0 + 0.001 * scattered(512, 20), []
     x[-1] += 1e3
     exact = _Search(x - x.mean(dim=0), torch.float32)(torch.arange(512), 5)[1]
-    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 50 * 4 * 512)
+    monkeypatch.setattr("skaae._neighbors._BLOCK_BYTES", 50 * 2 * 512)
     search = _Search.__call__
 
     def counted(self, rows, n_neighbors):
-        calls.append(self.others.dtype)
+        calls.append(self._near.dtype)
         return search(self, rows, n_neighbors)
 
     monkeypatch.setattr(_Search, "__call__", counted)
@@ -89,11 +101,47 @@ def test_rounded_products_are_trusted_only_where_rounding_cannot_matter():
     x = 6.0 * torch.eye(20)[torch.arange(400) // 200] + spread * scattered(400, 20)
     x -= x.mean(dim=0)
     found = torch.empty(400, 5, dtype=torch.int64)
-    sure = _fill_from_candidates(found, x)
+    sure = _fill_from_candidates(found, x, _Search(x, torch.bfloat16))
     assert not sure[:200].any()
     assert sure[200:].float().mean() > 0.5
     exact = _Search(x, torch.float32)(torch.arange(400), 5)[1]
     assert torch.equal(found[sure], exact[sure])
+
+
+def test_rows_in_fewer_columns_are_no_farther_apart(monkeypatch):
+    monkeypatch.setattr("skaae._neighbors._LEAST_ROWS_A_COLUMN", 4)
+    x = clusters(10.0, 50)
+    x -= x.mean(dim=0)
+    fewer = _in_fewer_columns(x)
+    assert fewer.shape[1] < 25
+    exact, apart = torch.cdist(x.double(), x.double()), torch.cdist(fewer.double(), fewer.double())
+    assert (apart <= exact + 2.0**-16 * x.norm(dim=1)).all()
+    assert apart.sum() > 0.95 * exact.sum()
+
+
+@pytest.mark.parametrize(
+    "x",
+    [scattered(500, 50), clusters(10.0, 50)[:150], torch.zeros(0, 50)],
+    ids=["all columns alike", "few rows a column", "no row"],
+)
+def test_rows_stay_as_they_are_where_fewer_columns_would_not_do(x):
+    assert _in_fewer_columns(x) is x
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("spread", [10.0, 0.1])
+def test_no_row_is_nearer_than_a_search_says(dtype, spread):
+    x = clusters(spread, 50, n=64)
+    x[0] *= 30.0
+    search, rows = _Search(x, dtype), torch.arange(64)
+    near, places = search(rows, 63)
+    exact = torch.cdist(x.double(), x.double()).gather(1, places)
+    least = torch.stack([search.least_distance(rows, each) for each in near.T], dim=1)
+    assert (least <= exact).all()
+    # Not by saying nothing: what is far apart is known to be.
+    far = exact > 8.0
+    assert far.any()
+    assert (least[far] > (0.5 if dtype == torch.bfloat16 else 0.9) * exact[far]).all()
 
 
 def test_copies_of_a_row_are_neighbours_and_itself_is_not():
@@ -249,10 +297,3 @@ def test_maps_are_saved_and_loaded(tmp_path, digits):
     loaded = load(tmp_path / "map")
     np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
     assert loaded._reference == model._reference
-
-
-def test_rounding_is_bounded():
-    x = torch.linspace(0.5, 1.0, 2001)[:, None]
-    products = (x.bfloat16() @ x.bfloat16().T).float()
-    off = ((products - x @ x.T) / (x @ x.T)).abs().max()
-    assert _ROUNDING / 2 < off < _ROUNDING

@@ -47,7 +47,11 @@ def test_the_budget_for_labels_is_sensible_for_any_number_of_rows(
 
 @pytest.mark.parametrize(
     ("n_samples", "n_batches", "n_epochs"),
-    [(124, 1, 1_240), (125, 1, 1_250), (2_000, 8, 157), (5_000, 20, 100), (20_000, 50, 80)],
+    [
+        *[(10, 1, 300), (50, 1, 500), (124, 1, 1_240), (125, 1, 1_250), (150, 2, 625)],
+        *[(2_000, 8, 157), (5_000, 20, 100), (10_000, 40, 100), (20_000, 50, 80)],
+        *[(60_000, 235, 18), (1_000_000, 4_000, 3)],
+    ],
 )
 def test_few_rows_have_ten_steps_each_and_many_4_000(n_samples, n_batches, n_epochs):
     assert Budget.default(n_samples, n_batches).n_epochs == n_epochs

@@ -235,6 +235,7 @@ def test_log_density_is_offered_only_where_it_is_known(prior, offers):
         (GaussianMixture(radial_scale=0.0), 2, "radial_scale"),
         (GaussianMixture(tangential_scale=0.0), 2, "tangential_scale"),
         (GaussianMixture(means=[[0.0, 0.0]]), 3, r"means of shape \(1, 3\)"),
+        (GaussianMixture(means=[0.0, 1.0]), 2, r"a row a mode, got shape \(2,\)"),
         (GaussianMixture(2, weights=[0.5, 0.6]), 2, "sum to 1"),
         (GaussianMixture(2, weights=[1.5, -0.5]), 2, ">= 0"),
         (GaussianMixture(2, weights=[1.0]), 2, "expected 2 weights"),

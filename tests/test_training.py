@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from step_cases import step_of
 from torch import nn
 
 from skaae import AdversarialAutoencoder
@@ -21,7 +22,6 @@ from skaae.training import (
     Budget,
     EarlyStopping,
     ResidentBatches,
-    TrainingStep,
     held_out_rows,
     principal_components,
     run,
@@ -46,19 +46,6 @@ def make_model(
     )
     with ScopedRandomness(new_generator(0)):
         return AutoencoderModel(n_features, (latent,), encoder=MLP((8,)), decoder=MLP((8,)))
-
-
-def make_step(model, **changes):
-    settings = {
-        "divergence_weights": [1.0],
-        "learning_rate": 1e-3,
-        "weight_decay": 0.0,
-        "input_noise": 0.0,
-        "generator": new_generator(0),
-        "autocast_dtype": None,
-        "scoped_randomness": False,
-    }
-    return TrainingStep(model, as_loss("squared_error"), **{**settings, **changes})
 
 
 @pytest.fixture
@@ -122,7 +109,7 @@ def test_a_step_moves_encoder_and_decoder(rows, divergence):
     prior = "categorical" if divergence == "mutual_information" else "normal"
     model = make_model(divergence=divergence, posterior=posterior, prior=prior)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    losses = make_step(model)(Batch(rows))
+    losses = step_of(model)(Batch(rows))
     assert all(torch.isfinite(value) for value in losses.values())
     moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters())]
     # A network that starts at zero behind a linear path moves its last layer first.
@@ -132,7 +119,7 @@ def test_a_step_moves_encoder_and_decoder(rows, divergence):
 def test_the_joint_objective_does_not_reach_the_discriminator(rows):
     """The encoder's loss runs through the discriminator; its weights' gradients are their own."""
     model = make_model()
-    step = make_step(model, learning_rate=1e-12)
+    step = step_of(model, learning_rate=1e-12)
     codes = model.encode(rows, new_generator(0))[0].codes.detach()
     prior_codes = model.latents[0].sample_prior(64, new_generator(0))
     discriminator = model.discriminators["code"]
@@ -148,7 +135,7 @@ def test_the_joint_objective_does_not_reach_the_discriminator(rows):
 
 def test_the_discriminator_steps_as_often_as_it_is_told(rows):
     model = make_model(divergence=DIVERGENCES["jensen_shannon"](n_discriminator_steps=3))
-    step = make_step(model)
+    step = step_of(model)
     step(Batch(rows))
     state = step.discriminator_optimizers["code"].state
     assert {int(entry["step"]) for entry in state.values()} == {3}
@@ -162,7 +149,7 @@ def test_weight_zero_leaves_reconstruction_alone(rows):
         0.5 * (model.decode(model.encoder(rows)) - rows).square().sum(dim=1).mean(),
         list(model.encoder.parameters()),
     )
-    step = make_step(model, divergence_weights=[0.0], learning_rate=1e-12)
+    step = step_of(model, divergence_weights=[0.0], learning_rate=1e-12)
     step(Batch(rows))
     for parameter, gradient in zip(model.encoder.parameters(), expected):
         torch.testing.assert_close(first_gradient(step.optimizer, parameter), gradient)
@@ -172,21 +159,21 @@ def test_frozen_parameters_stay(rows):
     model = make_model()
     model.encoder.requires_grad_(False)
     before = [parameter.clone() for parameter in model.encoder.parameters()]
-    make_step(model)(Batch(rows))
+    step_of(model)(Batch(rows))
     assert all(torch.equal(a, b) for a, b in zip(before, model.encoder.parameters()))
 
 
 @pytest.mark.parametrize("learning_rate", [1e-3, 0.1])
 def test_decay_never_takes_more_than_a_tenth_of_a_weight(rows, learning_rate):
     """The decay is divided by the number of rows, which may be 2."""
-    step = make_step(make_model(), weight_decay=500.0, learning_rate=learning_rate)
+    step = step_of(make_model(), weight_decay=500.0, learning_rate=learning_rate)
     for group in step.optimizer.param_groups:
         assert group["weight_decay"] * learning_rate <= 0.1
 
 
 def test_linear_paths_and_biases_do_not_decay(rows):
     model = make_model()
-    step = make_step(model, weight_decay=100.0, learning_rate=1e-3)
+    step = step_of(model, weight_decay=100.0, learning_rate=1e-3)
     decays = {
         id(parameter): group["weight_decay"]
         for group in step.optimizer.param_groups
@@ -269,24 +256,6 @@ def test_looks_are_fifty_steps_apart_at_least():
     )
     looked = [entry["epoch"] for entry in outcome.history if "criterion" in entry]
     assert looked == [3, 6, 7]
-
-
-@pytest.mark.parametrize(
-    ("n_samples", "n_batches", "n_steps", "n_epochs"),
-    [
-        (10, 1, 300, 300),
-        (50, 1, 500, 500),
-        (150, 2, 1_250, 625),
-        (10_000, 40, 4_000, 100),
-        (60_000, 235, 4_230, 18),
-        (1_000_000, 4_000, 12_000, 3),
-    ],
-)
-def test_the_default_budget_is_sensible_for_any_number_of_rows(
-    n_samples, n_batches, n_steps, n_epochs
-):
-    budget = Budget.default(n_samples, n_batches)
-    assert (budget.n_steps, budget.n_epochs) == (n_steps, n_epochs)
 
 
 # ------------------------------------------------------------------------------------------ start

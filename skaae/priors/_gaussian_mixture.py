@@ -150,7 +150,13 @@ class GaussianMixture(PriorWithClasses):
                 + self.radial_scale**2 * outer
             )
         else:
-            means = np.atleast_2d(np.asarray(self.means, dtype=np.float64))
+            means = np.asarray(self.means, dtype=np.float64)
+            if means.ndim != 2:
+                raise ValueError(
+                    "GaussianMixture prior: expected means of shape (n_modes, n_dimensions), a row "
+                    f"a mode, got shape {means.shape}; write [[0.0, 1.0]] for one mode in two "
+                    "dimensions."
+                )
             covariances = (
                 np.broadcast_to(np.eye(means.shape[1]), (len(means), *[means.shape[1]] * 2))
                 if self.covariances is None

@@ -209,3 +209,16 @@ def test_the_page_shows_paper_and_figure_side_by_side(monkeypatch):
     text = table({"100 labels": row})
     for part in ("    * - 100 labels", "      - 1.9 %", "      - 3.5 % (3, 4)", "      - 15"):
         assert part in text.splitlines()
+
+
+def test_the_page_opens_with_what_was_asked_and_what_came_out(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(PAPER)
+    at_a_glance = runpy.run_path(str(PAPER / "page.py"))["at_a_glance"]
+    rows = {"16 clusters": {"values": [2.0, 4.5], "unit": "%", "paper": 9.55}}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "clustering_quick.json").write_text(json.dumps({"rows": rows}))
+    monkeypatch.setitem(at_a_glance.__globals__, "DOCS", tmp_path)
+    lines = at_a_glance().splitlines()
+    at = lines.index("    * - 16 clusters, error")
+    # Of what has not been run nothing is said.
+    assert lines[at:] == [lines[at], "      - 9.55 %", "      - below 5 %", "      - 3.25 %"]

@@ -84,9 +84,9 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
         than three times.
     weight_decay : float, default=1000.0
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
-        learning 150 rows by heart. Where principal components leave less than half of a row, and
-        little of that can be told from them, decoder and discriminators decay up to fifty times as
-        fast (:doc:`/guide/networks`). Where ``fit`` lays out a map it is a tenth. The linear
+        learning 150 rows by heart. Where principal components leave less than half of a row, or
+        leave it spread over more than ten directions, and little of that can be told from them,
+        decoder and discriminators decay up to fifty times as fast (:doc:`/guide/networks`). Where ``fit`` lays out a map it is a tenth. The linear
         path is not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;

@@ -115,11 +115,17 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         return LabelRole()
 
     def _reference_of(
-        self, x: Tensor, loss: ReconstructionLoss, pca: PCA, seeds: Seeds
+        self,
+        x: Tensor,
+        loss: ReconstructionLoss,
+        pca: PCA,
+        seeds: Seeds,
+        on_map: Map | None = None,
     ) -> Reference:
-        return Reference.of(
-            constant_loss(loss, x), x, pca, seeds.components, code_alone=self._code_alone
-        )
+        # On a map nobody asks what principal components leave.
+        alone, scale = self._code_alone and on_map is None, constant_loss(loss, x)
+        reference = Reference.of(scale, x, pca, seeds.components, code_alone=alone)
+        return reference if on_map is None else reference.on_map(on_map.reach)
 
     def _terms(self, reference: Reference) -> list[Term]:
         """Return the further terms of the objective."""
@@ -220,12 +226,10 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             if warm is None
             else warm.to(device)
         )
-        reference = self._reference_of(typical, loss, pca, seeds)
         # A map that is there already is where the next one starts.
         start = partial(projected, pca) if warm is None else warm.code_of
         on_map = self._map(rows, latents[0], start, seeds.places)
-        if on_map is not None:
-            reference = reference.on_map(on_map.reach)
+        reference = self._reference_of(typical, loss, pca, seeds, on_map)
         step = self._new_step(model, loss, len(rows), reference, seeds)
         batches = batches_of(
             rows,
@@ -378,7 +382,8 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
                 self.learning_rate, n_samples, self.batch_size, is_map=reference.is_map
             ),
             weight_decay=reference.decay_factor * self.weight_decay / n_samples,
-            rest_decay_factor=reference.rest_decay_factor,
+            decoder_decay_factor=reference.decoder_decay_factor,
+            adversary_decay_factor=reference.adversary_decay_factor,
             input_noise=resolve_input_noise(self.input_noise, reference),
             generator=new_generator(seeds.training, device),
             autocast_dtype=resolve_precision(self.precision, device, largest),

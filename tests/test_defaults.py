@@ -44,18 +44,20 @@ def test_weights_are_relative_to_what_a_linear_code_leaves(left, factor):
 
 def test_beside_a_label_the_whole_row_is_there_to_win():
     reference = reference_of(rows_that_leave(0.05), constant_loss=10.0, code_alone=False)
-    assert (reference.loss, reference.rest_decay_factor) == (10.0, 1.0)
+    assert (reference.loss, reference.decoder_decay_factor) == (10.0, 1.0)
 
 
 @pytest.mark.parametrize(("left", "factor"), [(0.5, 1.0), (0.2, 2.5), (0.05, 10.0)])
 def test_decoders_decay_by_what_a_linear_code_leaves_of_noise(left, factor):
-    assert reference_of(rows_that_leave(left)).rest_decay_factor == pytest.approx(factor, rel=0.02)
+    assert reference_of(rows_that_leave(left)).decoder_decay_factor == pytest.approx(
+        factor, rel=0.02
+    )
 
 
 def test_decoders_of_a_curved_sheet_decay_as_ever():
     reference = reference_of(sheet(0.1))
     assert reference.unexplained < 0.02
-    assert reference.rest_decay_factor == 1.0
+    assert reference.decoder_decay_factor == 1.0
 
 
 def test_a_code_that_may_keep_everything_still_meets_the_prior():
@@ -79,7 +81,7 @@ def test_noise_hides_no_more_than_a_linear_code_leaves(left, noise):
 def test_on_a_map_there_is_all_of_a_row_to_learn(reach, noise):
     reference = reference_of(rows_that_leave(0.25), constant_loss=10.0).on_map(reach)
     assert reference.is_map
-    assert (reference.loss, reference.rest_decay_factor) == (10.0, 1.0)
+    assert (reference.loss, reference.decoder_decay_factor) == (10.0, 1.0)
     assert reference.decay_factor == 0.1
     assert resolve_input_noise("auto", reference) == noise
     assert resolve_input_noise(0.7, reference) == 0.7
@@ -103,16 +105,60 @@ def test_decay_rests_on_what_can_be_told(monkeypatch):
     rows = rows_that_leave(0.05)
     for share, factor in ((0.1, 1.0), (0.3, 1.0), (0.05, 2.0), (0.0, 10.0)):
         monkeypatch.setattr("skaae.training._defaults.predictable_share", told(share))
-        assert reference_of(rows).rest_decay_factor == pytest.approx(factor, rel=1e-3)
-    x, pca, seed = asked[0]
+        assert reference_of(rows).decoder_decay_factor == pytest.approx(factor, rel=1e-3)
+    x, pca, seed, enough = asked[0]
     assert torch.equal(x, torch.as_tensor(rows))
     assert pca.n_components_ == 2
-    assert seed == 0
+    assert (seed, enough) == (0, 0.1)
 
 
-def test_where_half_is_left_nobody_asks_what_can_be_told(monkeypatch):
+def test_where_half_is_left_in_few_directions_nobody_asks_what_can_be_told(monkeypatch):
     monkeypatch.setattr("skaae.training._defaults.predictable_share", None)
-    assert reference_of(rows_that_leave(0.5), n_components=1).rest_decay_factor == 1.0
+    assert reference_of(rows_that_leave(0.5), n_components=1).decoder_decay_factor == 1.0
+
+
+def noise_beside_factors(n_directions, left=0.5, n_rows=2_000):
+    """Return rows of two factors and a share of noise, evenly over so many directions."""
+    rows = np.random.default_rng(0).normal(size=(n_rows, 2 + n_directions))
+    rows[:, :2] *= (0.5 * n_directions * (1.0 - left) / left) ** 0.5
+    return rows
+
+
+@pytest.mark.parametrize(("n_directions", "factor"), [(8, 1.0), (20, 4.0), (50, 25.0), (90, 50.0)])
+def test_decoders_of_noise_in_many_directions_decay_faster(n_directions, factor):
+    """A hundredth of the square of its directions: no sheet bends enough to hold any of it."""
+    reference = reference_of(noise_beside_factors(n_directions))
+    assert reference.share > 0.95
+    assert reference.decoder_decay_factor == pytest.approx(factor, rel=0.15)
+    # A discriminator has to see the codes all the same.
+    assert reference.adversary_decay_factor == min(reference.decoder_decay_factor, 10.0)
+
+
+def test_discriminators_decay_as_decoders_where_a_linear_code_leaves_little():
+    reference = reference_of(rows_that_leave(0.03))
+    assert reference.decoder_decay_factor == pytest.approx(50 / 3, rel=0.02)
+    assert reference.adversary_decay_factor == reference.decoder_decay_factor
+
+
+def test_decoders_of_a_sheet_in_many_directions_decay_as_ever():
+    """What is left is spread over thirty directions, and follows from two factors."""
+    rng = np.random.default_rng(0)
+    flat = rng.uniform(-1.0, 1.0, size=(800, 2))
+    waves = np.sin(flat @ rng.normal(size=(2, 40)) * 6.0 + rng.uniform(0.0, 6.0, size=40))
+    reference = reference_of(np.c_[3.0 * flat, waves])
+    assert reference.unexplained > 0.5
+    assert reference.decoder_decay_factor == 1.0
+
+
+@pytest.mark.parametrize(("left", "share"), [(0.6, 1 / 12), (0.9, 1 / 18)])
+def test_a_twentieth_of_the_row_is_enough_to_be_told(left, share, monkeypatch):
+    rows = noise_beside_factors(200, left)
+    for told, factor in ((share, 1.0), (share / 2.0, 2.0)):
+        monkeypatch.setattr(
+            "skaae.training._defaults.predictable_share", lambda *_, told=told: told
+        )
+        found = reference_of(rows).decoder_decay_factor
+        assert found == pytest.approx(factor, rel=0.05)
 
 
 @pytest.mark.parametrize(

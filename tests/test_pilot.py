@@ -6,8 +6,8 @@ import torch
 from sklearn import config_context
 from sklearn.decomposition import PCA
 
-from skaae.training import _pilot
-from skaae.training._pilot import predictable_share
+from skaae.training import _pilot, principal_components
+from skaae.training._pilot import directions_of_rest, predictable_share
 
 
 def share(rows, n_components=2):
@@ -113,3 +113,47 @@ def test_some_rows_stand_for_all_and_a_seed_repeats_them(global_states, monkeypa
 def test_frames_that_users_ask_for_are_no_matter():
     with config_context(transform_output="pandas"):
         assert share(curve(1.0), 1) == pytest.approx(share(curve(1.0), 1))
+
+
+def test_who_has_enough_asks_no_further(monkeypatch):
+    asked = []
+
+    class Counted(_pilot.Nystroem):
+        def fit_transform(self, X):
+            asked.append(self.gamma)
+            return super().fit_transform(X)
+
+    monkeypatch.setattr(_pilot, "Nystroem", Counted)
+    rows = torch.as_tensor(curve(1.0))
+    pca = PCA(1).fit(rows)
+    whole = predictable_share(rows, pca, 0)
+    assert len(asked) == 3
+    assert 0.3 < predictable_share(rows, pca, 0, 0.3) <= whole
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(400, 12), (12, 400), (5_000, 12)])
+def test_directions_of_the_rest_are_those_of_its_spectrum(n_rows, n_columns):
+    rows = np.random.default_rng(0).normal(size=(n_rows, n_columns)) * np.geomspace(9, 1, n_columns)
+    pca = PCA(3).fit(rows)
+    rest = rows - pca.inverse_transform(pca.transform(rows))
+    variances = np.linalg.svd(rest, compute_uv=False) ** 2
+    expected = variances.sum() ** 2 / (variances**2).sum()
+    # Of many rows a fifth is looked at.
+    tolerance = 1e-9 if n_rows <= 1_000 else 0.05
+    found = directions_of_rest(torch.as_tensor(rows), pca)
+    assert found == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize(("n_left", "found"), [(0, 0.0), (1, 1.0)])
+def test_directions_of_nothing_and_of_one_column(n_left, found):
+    spreads = np.array([9.0, 8.0, float(n_left), 0.0])
+    rows = spreads * np.random.default_rng(0).normal(size=(50, 4))
+    for dtype in (np.float32, np.float64):
+        pca = PCA(2).fit(rows.astype(dtype))
+        assert directions_of_rest(torch.as_tensor(rows.astype(dtype)), pca) == pytest.approx(found)
+
+
+def test_rows_that_do_not_vary_leave_no_direction():
+    x = torch.ones(20, 3)
+    assert directions_of_rest(x, principal_components(x, 1, seed=0)) == 0.0

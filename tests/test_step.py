@@ -331,11 +331,11 @@ def test_each_part_decays_by_its_factor():
         infers=True,
         has_heads=True,
     )
-    step = step_of(model, weight_decay=0.5, rest_decay_factor=3.0)
+    step = step_of(model, weight_decay=0.5, decoder_decay_factor=3.0, adversary_decay_factor=4.0)
     decays = settings_of(step.optimizer, "weight_decay")
     decays |= settings_of(step.discriminator_optimizers["code"], "weight_decay")
     assert set(decays) == set(model.parameters())
-    expected = {"encoder": 0.5, "posterior_networks": 0.5, "decoder": 1.5, "discriminators": 1.5}
+    expected = {"encoder": 0.5, "posterior_networks": 0.5, "decoder": 1.5, "discriminators": 2.0}
     for name, parameter in model.named_parameters():
         decay = expected.get(name.split(".")[0], 0.0) if parameter.ndim > 1 else 0.0
         assert decays[parameter] == decay, name
@@ -374,7 +374,8 @@ def test_only_adversaries_have_an_optimiser():
 
 def test_training_may_go_on_with_other_settings():
     model, x = small_model(code_latent(KeptAdversary())), rows()
-    step, term = step_of(model, rest_decay_factor=3.0), KeptTerm(4.0)
+    factors = {"decoder_decay_factor": 3.0, "adversary_decay_factor": 4.0}
+    step, term = step_of(model, **factors), KeptTerm(4.0)
     step(Batch(x))
     moments = {key: value.clone() for key, value in step.moments().items()}
     step.adjust(
@@ -390,7 +391,7 @@ def test_training_may_go_on_with_other_settings():
     assert set(settings_of(first, "lr").values()) == {0.01}
     assert set(settings_of(second, "lr").values()) == {0.015}
     assert set(settings_of(first, "weight_decay").values()) == {0.0, 0.5, 1.5}
-    assert set(settings_of(second, "weight_decay").values()) == {0.0, 1.5}
+    assert set(settings_of(second, "weight_decay").values()) == {0.0, 2.0}
     assert step.divergence_weights == [7.0]
     np.testing.assert_allclose(noise_of(step).std(), 0.25, rtol=0.05)
     assert term.view.x.shape == (4_000, 5)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._streams import StreamedRows
-from skaae.training._pilot import predictable_share
+from skaae.training._pilot import directions_of_rest, predictable_share
 
 _LARGEST_BATCH = 256
 # Of rows that know their places: less noise in the gradient, so fewer and longer steps do.
@@ -25,9 +25,13 @@ _NOISE_OF_THE_REST = 1.25
 _DECAY_ON_MAP = 0.1
 # Of codes that may keep all of a row; the prior counts for something there too.
 _LEAST_UNEXPLAINED = 0.01
-# Decoder and discriminators decay as they do for the whole row where principal components leave
-# half of it, or where a tenth of what they leave can be told from them.
+# Decoder and discriminators decay as they do for the whole row where a tenth of what principal
+# components leave can be told from them (a twentieth of the row, where that is less), or where they
+# leave half of the row, spread over so many directions at most.
 _OF_PREDICTABLE = 10.0
+_MOST_DIRECTIONS = 10.0
+# More decay than that for the sake of directions, and a discriminator sees codes no more.
+_MOST_FOR_DIRECTIONS = 10.0
 # Rows that are set aside to measure the prior match, where there are plenty.
 _MAX_MEASURED_ROWS = 1_000
 _MIN_ROWS_TO_SET_ASIDE = 2_000
@@ -49,8 +53,8 @@ class Reference:
         Share of the rows' variance that as many principal components as a code has leave.
     share : float, default=1.0
         Share of the constant row's loss that there is to win: twice what is unexplained, 1 at most.
-    rest_decay_factor : float, default=1.0
-        What the decay of decoder and discriminators is multiplied by.
+    decoder_decay_factor, adversary_decay_factor : float, default=1.0
+        What the decay of the decoder and of discriminators is multiplied by.
     decay_factor : float, default=1.0
         What all decay is multiplied by.
     most_noise : float, default=0.6
@@ -62,7 +66,8 @@ class Reference:
     constant_loss: float
     unexplained: float
     share: float = 1.0
-    rest_decay_factor: float = 1.0
+    decoder_decay_factor: float = 1.0
+    adversary_decay_factor: float = 1.0
     decay_factor: float = 1.0
     most_noise: float = _NOISE
     is_map: bool = False
@@ -81,10 +86,18 @@ class Reference:
         unexplained = max(unexplained, _LEAST_UNEXPLAINED)
         if not code_alone:
             return cls(constant_loss, unexplained)
-        share, learnable = min(1.0, 2.0 * unexplained), 1.0
-        if share < 1.0:
-            learnable = min(1.0, _OF_PREDICTABLE * predictable_share(x, pca, seed))
-        return cls(constant_loss, unexplained, share, 1.0 / max(share, learnable))
+        of_half = 2.0 * unexplained
+        share, told, bends = min(1.0, of_half), 0.0, 1.0
+        directions = directions_of_rest(x, pca)
+        if directions > _MOST_DIRECTIONS:
+            bends = max((_MOST_DIRECTIONS / directions) ** 2, 2.0 * _LEAST_UNEXPLAINED)
+        if min(share, bends) < 1.0:
+            enough = 1.0 / (_OF_PREDICTABLE * max(1.0, of_half))
+            told = min(1.0, predictable_share(x, pca, seed, enough) / enough)
+        for_all = 1.0 / max(share, told)
+        for_decoder = 1.0 / max(min(share, bends), told)
+        for_adversary = min(for_decoder, max(for_all, _MOST_FOR_DIRECTIONS))
+        return cls(constant_loss, unexplained, share, for_decoder, for_adversary)
 
     def on_map(self, reach: float) -> Reference:
         """Return the reference of rows that belong where a map says, neighbours at `reach`.
@@ -96,7 +109,8 @@ class Reference:
         return replace(
             self,
             share=1.0,
-            rest_decay_factor=1.0,
+            decoder_decay_factor=1.0,
+            adversary_decay_factor=1.0,
             decay_factor=_DECAY_ON_MAP,
             most_noise=min(self.most_noise, reach),
             is_map=True,

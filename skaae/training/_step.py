@@ -59,8 +59,8 @@ class TrainingStep(BaseStep):
         led to `generator`.
     terms : sequence of Term, default=()
         What the objective has beside reconstruction and divergences.
-    rest_decay_factor : float, default=1.0
-        What the decay of the decoder and the discriminators is multiplied by. The encoder needs
+    decoder_decay_factor, adversary_decay_factor : float, default=1.0
+        What the decay of the decoder and of the discriminators is multiplied by. The encoder needs
         its bends to meet the prior.
     noise_falls : bool, default=True
         Whether the input noise falls with the learning rate.
@@ -81,7 +81,8 @@ class TrainingStep(BaseStep):
         autocast_dtype: torch.dtype | None,
         scoped_randomness: bool,
         terms: Sequence[Term] = (),
-        rest_decay_factor: float = 1.0,
+        decoder_decay_factor: float = 1.0,
+        adversary_decay_factor: float = 1.0,
         noise_falls: bool = True,
     ) -> None:
         super().__init__(
@@ -98,14 +99,14 @@ class TrainingStep(BaseStep):
         parts: dict[nn.Module, float] = {
             model.encoder: 1.0,
             model.posterior_networks: 1.0,
-            model.decoder: rest_decay_factor,
+            model.decoder: decoder_decay_factor,
         }
         if model.heads is not None:
             parts[model.heads] = 0.0
         self.optimizer = Adam(parts, learning_rate, weight_decay, _BETAS)
         self.discriminator_optimizers = {
             latent.name: Adam(
-                {model.discriminators[latent.name]: rest_decay_factor},
+                {model.discriminators[latent.name]: adversary_decay_factor},
                 latent.divergence.learning_rate,
                 weight_decay,
                 _DISCRIMINATOR_BETAS,

@@ -69,7 +69,7 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
     encoder, decoder : {"mlp", "convolutional"}, callable or nn.Module, default=None
         Networks of your own: a callable ``(n_inputs, n_outputs) -> nn.Module``, or a module,
         which is copied. None is an :class:`~skaae.networks.MLP` of `hidden_layer_sizes`; with
-        `neighbors_weight` the encoder's has 200 anchors and no linear path.
+        `neighbors_weight` the encoder's has 192 anchors and no linear path.
     learning_rate : float or "auto", default="auto"
         Of encoder and decoder; falls to zero along half a cosine. ``"auto"`` is 0.001 up to 30,000
         rows and rises in proportion to 0.002 at 60,000: the budget grows more slowly than the rows.
@@ -86,8 +86,8 @@ class AdversarialAutoencoder(NeighborhoodAutoencoder, IncrementalAutoencoder):
         Decay of the networks' weights, divided by the number of rows: what keeps networks from
         learning 150 rows by heart. Where principal components leave less than half of a row, or
         leave it spread over more than ten directions, and little of that can be told from them,
-        decoder and discriminators decay up to fifty times as fast (:doc:`/guide/networks`). Where ``fit`` lays out a map it is a tenth. The linear
-        path is not decayed.
+        decoder and discriminators decay up to fifty times as fast (:doc:`/guide/networks`).
+        Where ``fit`` lays out a map it is a tenth. The linear path is not decayed.
     input_noise : float or "auto", default="auto"
         Standard deviation of noise on the encoder's input in training, in the networks' units;
         falls to zero with the learning rate. ``"auto"`` is 0.6, or 1.25 times the square

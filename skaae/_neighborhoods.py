@@ -11,7 +11,7 @@ from skaae.priors import as_prior
 from skaae.training import Neighbors, Reference, Term
 
 # Of the encoder's last hidden layer, where the map is laid out before training.
-_N_ANCHORS = 200
+_N_ANCHORS = 192
 
 
 class NeighborhoodAutoencoder(BaseAdversarialAutoencoder):

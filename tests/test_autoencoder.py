@@ -313,6 +313,16 @@ def test_small_tables_are_reconstructed_as_well_as_by_pca(wine, n_components):
     assert np.mean(ours**2) < 1.05 * np.mean(theirs**2)
 
 
+def test_factors_and_noise_are_reconstructed_as_well_as_by_pca():
+    """Most of a row is noise, spread over all columns alike, and no part of it is to be learnt."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(700, 3)) @ rng.normal(size=(3, 100)) + 2.0 * rng.normal(size=(700, 100))
+    train, test = rows[:200], rows[200:]
+    model = AdversarialAutoencoder(3, hidden_layer_sizes=(128, 128), random_state=0).fit(train)
+    pca = PCA(3).fit(train)
+    assert reconstruction_error(model, test) < 1.01 * reconstruction_error(pca, test)
+
+
 def test_a_builder_of_a_noun_can_be_passed(X):
     model = AdversarialAutoencoder(encoder=MLP((8,), activation="tanh"), **SHORT).fit(X)
     assert any(isinstance(module, nn.Tanh) for module in model.model_.encoder.modules())

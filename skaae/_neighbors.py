@@ -29,7 +29,8 @@ _MOST_AXES = 0.5
 _LEAST_ROWS_A_COLUMN = 16
 # Columns are filled up to a multiple of this, which products like.
 _ALIGNED = 16
-# So much of its length may be lost when a row is turned to other axes.
+# So many rows are turned to other axes at a time, and so much of its length a row may lose by that.
+_TURNED = 8192
 _TURNING = 2.0**-16
 
 
@@ -37,11 +38,13 @@ _TURNING = 2.0**-16
 def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
     r"""Return the places of each row's nearest other rows, the nearest first.
 
-    Every row is compared with every other, by a block of matrix products at a time. Where there are
-    many, candidates are chosen first: by fewer columns, the principal axes and how far a row is
-    from what they span, which brings no two rows farther apart,
+    Every row is compared with every other, by a block of matrix products at a time, and the nearest
+    are measured again, column by column. Where there are many rows, these candidates are chosen by
+    fewer columns, the principal axes and how far a row is from what they span, which brings no two
+    rows farther apart,
 
-    .. math:: |V^T (x_i - x_j)|^2 + (r_i - r_j)^2 \le |x_i - x_j|^2, \quad r = |x - V V^T x|,
+    .. math:: |V^T (x_i - x_j)|^2 + (r_i - r_j)^2 \le |x_i - x_j|^2,
+        \quad r_i^2 = |x_i|^2 - |V^T x_i|^2,
 
     and by products of bfloat16 where the hardware has them. Rows of which this leaves open whether
     the nearest are among the candidates, as in tight clusters, are compared again with all.
@@ -63,11 +66,9 @@ def nearest_neighbors(x: Tensor, n_neighbors: int) -> Tensor:
         dtype = torch.bfloat16 if multiplies_bfloat16(x.device) else x.dtype
         fewer = _in_fewer_columns(x)
         if dtype != x.dtype or fewer.shape[1] < x.shape[1]:
-            unsure = unsure[~_fill_from_candidates(found, x, _Search(fewer, dtype))]
+            unsure = unsure[~_fill_from_candidates(found, x, unsure, _Search(fewer, dtype))]
     if len(unsure):
-        search = _Search(x, x.dtype)
-        for rows in unsure.split(search.n_rows):
-            found[rows] = search(rows, n_neighbors)[1]
+        _fill_from_candidates(found, x, unsure, _Search(x, x.dtype), gives_up=False)
     return found
 
 
@@ -76,16 +77,22 @@ def _in_fewer_columns(x: Tensor) -> Tensor:
     n, n_columns = x.shape
     if n < _LEAST_ROWS_A_COLUMN * n_columns:
         return x
-    # On the CPU, since not every device can decompose.
-    variances, axes = torch.linalg.eigh((x.T @ x).cpu())
+    # On the CPU, since not every device can decompose; with all digits, so that axes are no longer
+    # than they should be, whatever precision products may have.
+    variances, axes = torch.linalg.eigh((x.T @ x).cpu().double())
     kept = variances.flip(0).cumsum(0) < _KEPT_VARIANCE * variances.sum()
     n_axes = int(kept.sum()) + 1
     if n_axes + 1 > _MOST_AXES * n_columns:
         return x
-    axes = axes[:, -n_axes:].to(x)
-    along = x @ axes
-    rest = torch.addmm(x, along, axes.T, alpha=-1.0).norm(dim=1, keepdim=True)
-    return torch.cat([along, rest], dim=1)
+    device = torch.device("cpu") if x.device.type == "mps" else x.device
+    axes = axes[:, -n_axes:].to(device)
+    fewer = x.new_empty(n, n_axes + 1)
+    for rows, block in zip(fewer.split(_TURNED), x.split(_TURNED)):
+        exact = block.to(device).double()
+        along = exact @ axes
+        rest = exact.square().sum(dim=1) - along.square().sum(dim=1)
+        rows.copy_(torch.cat([along, rest.clamp_min(0.0).sqrt()[:, None]], dim=1))
+    return fewer
 
 
 class _Search:
@@ -102,8 +109,10 @@ class _Search:
         n, n_columns = x.shape
         self._rounded = x.to(dtype)
         self._half = 0.5 * self._rounded.to(x.dtype).square().sum(dim=1)
-        self._moved = (x - self._rounded).norm(dim=1) + _TURNING * x.norm(dim=1)
-        self._parts = _parts(self._half, dtype)
+        self._moved = _TURNING * x.norm(dim=1)
+        if dtype != x.dtype:
+            self._moved += (x - self._rounded).norm(dim=1)
+        self._parts = _parts(self._half).to(dtype)
         n_parts = self._parts.shape[1]
         n_filled = math.ceil(n / _GROUP) * _GROUP
         n_summed = math.ceil((n_columns + 2 * n_parts) / _ALIGNED) * _ALIGNED
@@ -148,25 +157,31 @@ class _Search:
         return least
 
 
-def _parts(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return numbers of a dtype that add up to `x`, to the digits that `x` has."""
-    rest = x
-    parts: list[Tensor] = []
-    while not parts or (len(parts) < 3 and dtype != x.dtype):
-        parts.append(rest.to(dtype))
+def _parts(x: Tensor) -> Tensor:
+    """Return three numbers for each of `x` that add up to it and have few digits each.
+
+    So they come through products of any precision, which a user may have lowered.
+    """
+    parts, rest = [], x
+    for _ in range(3):
+        parts.append(rest.bfloat16())
         rest = rest - parts[-1]
     return torch.stack(parts, dim=1)
 
 
-def _fill_from_candidates(found: Tensor, x: Tensor, search: _Search) -> Tensor:
-    """Fill in the neighbours of the rows `x` that are among candidates; return which surely are."""
+def _fill_from_candidates(
+    found: Tensor, x: Tensor, asked: Tensor, search: _Search, *, gives_up: bool = True
+) -> Tensor:
+    """Fill in those of the nearest to the rows asked for that are among a search's candidates.
+
+    Returns which of `x` surely have theirs. Who gives up leaves the rest where a block has none.
+    """
     n_neighbors = found.shape[1]
     n_candidates = min(_CANDIDATES * n_neighbors, len(x) - 1)
-    half = 0.5 * x.square().sum(dim=1)
     sure = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     n_measured = max(1, _MEASURED_BYTES // (4 * n_candidates * x.shape[1]))
     measured = x.new_empty(n_measured * n_candidates, x.shape[1])
-    for rows in torch.arange(len(x), device=x.device).split(search.n_rows):
+    for rows in asked.split(search.n_rows):
         near, candidates = search(rows, n_candidates)
         # No row that is not among the candidates is nearer than the last of them came out.
         beyond = search.least_distance(rows, near[:, -1])
@@ -175,12 +190,12 @@ def _fill_from_candidates(found: Tensor, x: Tensor, search: _Search) -> Tensor:
         ):
             others = measured[: places.numel()]
             torch.index_select(x, 0, places.flatten(), out=others)
-            products = torch.bmm(others.view(*places.shape, -1), x[here][:, :, None])[:, :, 0]
-            best = (products - half[places]).topk(n_neighbors, dim=1)
+            apart = others.view(*places.shape, -1).sub_(x[here][:, None])
+            # A distance is the same whichever others it is measured with, unlike a product.
+            best = torch.linalg.vector_norm(apart, dim=2).topk(n_neighbors, dim=1, largest=False)
             found[here] = places.gather(1, best.indices)
-            farthest = 2.0 * (half[here] - best.values[:, -1])
-            sure[here] = farthest.clamp_min(0.0).sqrt() <= least
-        if not sure[rows].any():
+            sure[here] = best.values[:, -1] <= least
+        if gives_up and not sure[rows].any():
             # Nor will it help other rows.
             break
     return sure

@@ -105,8 +105,7 @@ class ColumnScaling:
     def forward(self, x: Tensor) -> Tensor:
         """Return rows in the networks' units, in the dtype of `x`."""
         divisor = torch.where(self.scale == 0.0, 1.0, self.scale)
-        # In place: memory that is new takes as long as the division.
-        return (x - self.location.to(x)).div_(divisor.to(x))
+        return (x - self.location.to(x)) / divisor.to(x)
 
     def inverse(self, u: Tensor) -> Tensor:
         """Return rows in the data's units, in the dtype of `u`."""

@@ -134,6 +134,13 @@ def test_decoders_of_noise_in_many_directions_decay_faster(n_directions, factor)
     assert reference.adversary_decay_factor == min(reference.decoder_decay_factor, 10.0)
 
 
+def test_many_directions_count_where_little_is_left_too():
+    reference = reference_of(noise_beside_factors(50, left=0.3))
+    assert reference.share == pytest.approx(0.6, rel=0.1)
+    assert reference.decoder_decay_factor == pytest.approx(25.0, rel=0.15)
+    assert reference.adversary_decay_factor == 10.0
+
+
 def test_discriminators_decay_as_decoders_where_a_linear_code_leaves_little():
     reference = reference_of(rows_that_leave(0.03))
     assert reference.decoder_decay_factor == pytest.approx(50 / 3, rel=0.02)

@@ -62,11 +62,6 @@ class LinearPathNetwork(nn.Module):
         last.weight[outputs] = fresh.weight[outputs]
 
 
-def _activation(name: str) -> nn.Module:
-    # In place: what comes before asks for its outputs no more, and new memory takes its time.
-    return nn.ReLU(inplace=True) if name == "relu" else ACTIVATIONS[name]()
-
-
 class MLP(BaseEstimator):
     r"""Multilayer perceptron, with a linear path from input to output.
 
@@ -145,7 +140,7 @@ class MLP(BaseEstimator):
         for size in sizes:
             layers.append(nn.Linear(width, size))
             layers += [nn.BatchNorm1d(size)] if self.batch_norm else []
-            layers.append(_activation(self.activation))
+            layers.append(ACTIVATIONS[self.activation]())
             width = size
         if self.n_anchors:
             layers += [nn.Linear(width, self.n_anchors), nn.Softmax(dim=1)]

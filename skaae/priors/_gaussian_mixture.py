@@ -155,7 +155,7 @@ class GaussianMixture(PriorWithClasses):
                 raise ValueError(
                     "GaussianMixture prior: expected means of shape (n_modes, n_dimensions), a row "
                     f"a mode, got shape {means.shape}; write [[0.0, 1.0]] for one mode in two "
-                    "dimensions."
+                    "dimensions, [[0.0], [1.0]] for two in one."
                 )
             covariances = (
                 np.broadcast_to(np.eye(means.shape[1]), (len(means), *[means.shape[1]] * 2))

@@ -126,7 +126,7 @@ def tried(trials):
     """Return what was tried on held-out rows, a table a caption."""
     if not trials:
         return ""
-    lines = ["What was tried on held-out training rows:", ""]
+    lines = ["What was tried, on held-out training rows unless a caption says otherwise:", ""]
     for caption, rows in trials.items():
         lines += [f".. list-table:: {caption}", "    :widths: 75 25", ""]
         for setting, figure in rows.items():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skaae._device import normal_draws
+from skaae._sorting import order_of_columns, sorted_columns
 
 _N_ITERATIONS = 200
 # Neighbours attract each other this much more than the objective says, so that groups form before
@@ -162,8 +163,8 @@ def carried_to_prior(places: Tensor, prior_codes: Tensor, generator: torch.Gener
         drawn = normal_draws(n_components, n_components, generator=generator)
         axes = torch.linalg.qr(drawn.cpu())[0].to(places)
         along = places @ axes
-        goal = (prior_codes @ axes).sort(dim=0).values[ranks]
-        order = along.argsort(dim=0)
+        goal = sorted_columns(prior_codes @ axes)[ranks]
+        order = order_of_columns(along)
         shift = torch.empty_like(along)
         shift.scatter_(0, order, goal - along.gather(0, order))
         places = places + _TRANSPORT_STEP * (shift @ axes.T)

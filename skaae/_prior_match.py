@@ -12,6 +12,7 @@ from torch import Tensor
 from skaae._device import new_generator, normal_draws
 from skaae._model import AutoencoderModel
 from skaae._modes import evaluation
+from skaae._sorting import sorted_columns
 from skaae._streams import StreamedRows, as_read, subset
 from skaae.losses import ReconstructionLoss
 
@@ -98,7 +99,7 @@ def sliced_distance(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
     -------
     distance : Tensor of shape ()
     """
-    ours, theirs = (a @ directions).sort(dim=0).values, (b @ directions).sort(dim=0).values
+    ours, theirs = sorted_columns(a @ directions), sorted_columns(b @ directions)
     return (ours - theirs).abs().mean()
 
 

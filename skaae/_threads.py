@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 from skaae.distributed import current_ranks
 
@@ -97,3 +100,46 @@ def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
         yield WatchedThreads(n_threads)
     finally:
         torch.set_num_threads(n_threads)
+
+
+class _OneForAll:
+    """One limit of a whole process, for as long as anyone needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_within = 0
+
+    @functools.cached_property
+    def _libraries(self) -> ThreadpoolController:
+        # To look for them takes milliseconds.
+        return ThreadpoolController().select(user_api="blas")
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._n_within == 0:
+                self._limits = self._libraries.limit(limits=1)
+            self._n_within += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_within -= 1
+            if self._n_within == 0:
+                self._limits.restore_original_limits()
+
+
+_blas = _OneForAll()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let NumPy and SciPy compute by one thread, and leave their threads as they were.
+
+    Decompositions of a thousand rows are made of products that are over before a second thread has
+    begun: two threads took up to four times as long on a quiet machine of two cores, and more where
+    another process had one of them.
+    """
+    _blas.enter()
+    try:
+        yield
+    finally:
+        _blas.leave()

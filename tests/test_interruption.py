@@ -1,9 +1,11 @@
 """Ctrl-C: in training it ends a fit that can be used; elsewhere, and in a search, it raises."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -128,6 +130,42 @@ def test_a_pipeline_goes_on_with_what_was_learnt(X, interrupt, memory, tmp_path)
     pipeline = make_pipeline(*steps, memory=str(tmp_path) if memory else None)
     interrupt(2)
     assert pipeline.fit_transform(X).shape == (len(X), 2)
+
+
+@pytest.fixture
+def ctrl_c_after():
+    """Return a function that lets Ctrl-C come after some seconds, or, after 0, no more."""
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("needs a clock that interrupts")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_whenever_it_comes_the_fit_is_whole_or_there_is_none(name, wine, ctrl_c_after):
+    draw = random.Random(name)
+    unfitted = clone(ESTIMATORS[name]).set_params(max_iter=20)
+    started = time.perf_counter()
+    complete = clone(unfitted).fit(*wine)
+    seconds = time.perf_counter() - started
+    for _ in range(10):
+        model, interrupted = clone(unfitted), False
+        before = dict(vars(model))
+        try:
+            ctrl_c_after(draw.uniform(1e-3, seconds))
+            model.fit(*wine)
+            ctrl_c_after(0)
+        except KeyboardInterrupt:
+            interrupted = True
+        if not interrupted or vars(model) != before:  # it may come when all is there already
+            assert vars(model).keys() == vars(complete).keys()
+            assert 1 <= len(model.history_) <= 20
+            assert np.isfinite(model.sample(3, random_state=0)).all()
+    again = clone(unfitted).fit(*wine)
+    assert (again.sample(9, random_state=0) == complete.sample(9, random_state=0)).all()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ ROOT = Path(skaae.__file__).parent
 
 # From the bottom up; a name stands for a module or a whole package.
 LAYERS = [
-    ["_forked", "_modes", "_tensors"],
+    ["_forked", "_modes", "_sorting", "_tensors"],
     ["_compat", "_labels", "_sources", "_version", "distributed"],
     ["_device", "_scoped_randomness", "_threads", "checkpoints"],
     ["_portable"],

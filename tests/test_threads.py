@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skaae import AdversarialAutoencoder
-from skaae._threads import WatchedThreads, watched_threads
+from skaae._threads import WatchedThreads, one_blas_thread, watched_threads
+from skaae.training import _initialization, _pilot
 
 
 class Machine:
@@ -97,3 +99,57 @@ def test_a_fit_that_fails_gives_threads_back(monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(n_threads)
+
+
+def blas_threads():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+
+@pytest.fixture
+def two_of_blas():
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("needs a BLAS whose threads can be set")
+        yield
+
+
+def test_one_thread_of_blas_within_and_as_before_after(two_of_blas):
+    with one_blas_thread():
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+def test_blas_has_its_threads_back_after_an_error(two_of_blas):
+    with pytest.raises(RuntimeError, match="on purpose"), one_blas_thread():
+        raise RuntimeError("on purpose")
+    assert blas_threads() == {2}
+
+
+def test_the_last_of_several_gives_the_threads_of_blas_back(two_of_blas):
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert blas_threads() == {1}
+    second.__exit__(None, None, None)
+    assert blas_threads() == {2}
+
+
+def test_what_comes_before_training_has_one_thread_of_blas(two_of_blas, monkeypatch):
+    seen = []
+
+    def watched(original):
+        def recorded(*args, **kwargs):
+            seen.append(blas_threads())
+            return original(*args, **kwargs)
+
+        return recorded
+
+    monkeypatch.setattr(_initialization, "PCA", watched(_initialization.PCA))
+    for name in ("_told_by_others", "_scores_and_rest"):
+        monkeypatch.setattr(_pilot, name, watched(getattr(_pilot, name)))
+    X = np.random.default_rng(0).normal(size=(60, 40))
+    AdversarialAutoencoder(2, hidden_layer_sizes=(8,), max_iter=1, random_state=0).fit(X)
+    assert len(seen) == 4  # axes, what they leave (twice), what tells it
+    assert all(each == {1} for each in seen)
+    assert blas_threads() == {2}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skaae._compat import Interval
+from skaae._sorting import sorted_columns
 from skaae.divergences._base import Divergence
 from skaae.posteriors import PosteriorSample
 
@@ -68,7 +69,7 @@ class SlicedWasserstein(Divergence):
             device=codes.device,
         )
         directions = directions / directions.norm(dim=0)
-        ours = (codes @ directions).sort(dim=0).values
-        theirs = (prior_codes @ directions).sort(dim=0).values
+        ours = sorted_columns(codes @ directions)
+        theirs = sorted_columns(prior_codes @ directions)
         distance: Tensor = (ours - theirs).square().mean()
         return distance

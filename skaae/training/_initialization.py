@@ -9,12 +9,14 @@ from torch import Tensor
 
 from skaae._device import new_generator
 from skaae._model import AutoencoderModel
+from skaae._threads import one_blas_thread
 from skaae.losses import ReconstructionLoss
 from skaae.networks import LinearPathNetwork
 
 _MAX_ROWS = 10_000
 
 
+@one_blas_thread()
 def principal_components(x: Tensor, n_components: int, seed: int) -> PCA:
     """Return principal components of rows `x`, `n_components` of them or as many as there are."""
     # A random part: tables often come sorted.

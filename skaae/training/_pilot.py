@@ -10,6 +10,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import pairwise_distances
 from torch import Tensor
 
+from skaae._threads import one_blas_thread
+
 _MAX_ROWS = 1_000
 _MAX_FEATURES = 300
 # Widths of the kernel, as shares of the median squared distance, and ridges, from which each row's
@@ -20,6 +22,7 @@ _RIDGES = np.logspace(-3, 2, 6)
 _ROUNDING = 1e-10
 
 
+@one_blas_thread()
 def predictable_share(x: Tensor, pca: PCA, seed: int, enough: float = 1.0) -> float:
     r"""Return the share of what `pca` leaves of rows that its components tell all the same.
 
@@ -50,6 +53,7 @@ def predictable_share(x: Tensor, pca: PCA, seed: int, enough: float = 1.0) -> fl
         return _told_by_others(scores[:, used] / deviations[used], rest, seed, enough)
 
 
+@one_blas_thread()
 def directions_of_rest(x: Tensor, pca: PCA) -> float:
     r"""Return over how many directions is spread what `pca` leaves of rows.
 

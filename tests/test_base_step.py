@@ -15,6 +15,7 @@ from step_cases import (
     step_of,
 )
 from torch import nn
+from torch.nn import functional
 
 from skaae import AdversarialAutoencoder
 from skaae.divergences import JensenShannon, Wasserstein
@@ -71,7 +72,7 @@ class Judged(KeptAdversary):
         self.answered_in = []
 
     def build_discriminator(self, n_inputs):
-        discriminator = nn.Linear(n_inputs, self.n_units)
+        discriminator = nn.Linear(n_inputs, self.n_units, bias=False)
         discriminator.register_forward_hook(lambda *call: self.answered_in.append(call[-1].dtype))
         return discriminator
 
@@ -208,6 +209,25 @@ def test_soundness_takes_no_draw_of_training_and_leaves_the_mode():
     assert sound(step)
     assert torch.equal(step.generator.get_state(), before)
     assert step.model.training
+
+
+class DrawsWheneverAsked(nn.Linear):
+    """A network that draws in evaluation too, as some average over dropout."""
+
+    def forward(self, x):
+        return super().forward(functional.dropout(x, training=True))
+
+
+def test_soundness_is_asked_of_the_same_draws_each_time(global_states):
+    model, seen = small_model(builder=DrawsWheneverAsked), []
+    model.decoder.register_forward_hook(lambda *call: seen.append(call[-1]))
+    step, before = step_of(model, scoped_randomness=True), global_states()
+    assert sound(step)
+    assert sound(step)
+    first, again = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one, other)
+    assert global_states() == before
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e20])

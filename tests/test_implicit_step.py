@@ -160,3 +160,12 @@ def test_soundness_is_of_drawn_rows(weight, expected):
     model.generator.register_forward_hook(lambda *call: seen.append(call[-1].shape))
     step.is_sound(batch)
     assert seen == [(6, 5)]
+
+
+def test_soundness_is_of_the_same_rows_each_time():
+    model, seen = small_model(Kept()), []
+    model.generator.register_forward_hook(lambda *call: seen.append(call[-1]))
+    step = step_of(model)
+    for _ in range(2):
+        assert step.is_sound(Batch(scattered(6, 5)))
+    assert torch.equal(*seen)

@@ -234,6 +234,15 @@ def test_a_file_is_read_ahead_of_the_step(monkeypatch):
     assert ahead[0] < len(read)
 
 
+def test_a_pass_over_several_windows_has_no_more_batches_than_it_says(monkeypatch):
+    """Budgets count on these, though there are the rows for two more."""
+    monkeypatch.setattr("skaae._sources._BLOCK_BYTES", 40)
+    monkeypatch.setattr("skaae._streams._RUNS_IN_A_WINDOW", 2)
+    batches = StreamedBatches(numbered(59, in_a_file=True), 5, new_generator(0))
+    assert [len(batch.x) for batch in batches] == [4] * 12
+    assert batches.n_batches == 12
+
+
 def test_neighbours_in_a_window_are_sought_among_whole_batches(monkeypatch):
     """As many rows as may be compared, but one batch at least."""
     monkeypatch.setattr(module, "_COMPARED_ROWS", 25)

@@ -81,7 +81,8 @@ def test_noise_hides_no_more_than_a_linear_code_leaves(left, noise):
 def test_on_a_map_there_is_all_of_a_row_to_learn(reach, noise):
     reference = reference_of(rows_that_leave(0.25), constant_loss=10.0).on_map(reach)
     assert reference.is_map
-    assert (reference.loss, reference.decoder_decay_factor) == (10.0, 1.0)
+    assert reference.loss == 10.0
+    assert (reference.decoder_decay_factor, reference.adversary_decay_factor) == (1.0, 1.0)
     assert reference.decay_factor == 0.1
     assert resolve_input_noise("auto", reference) == noise
     assert resolve_input_noise(0.7, reference) == 0.7
@@ -139,6 +140,14 @@ def test_many_directions_count_where_little_is_left_too():
     assert reference.share == pytest.approx(0.6, rel=0.1)
     assert reference.decoder_decay_factor == pytest.approx(25.0, rel=0.15)
     assert reference.adversary_decay_factor == 10.0
+
+
+@pytest.mark.parametrize(("left", "factor"), [(0.06, 10.0), (0.03, 50 / 3)])
+def test_for_directions_discriminators_decay_ten_times_as_fast_at_most(left, factor):
+    """More than that they do for how little is left alone; decoders do for either."""
+    reference = reference_of(noise_beside_factors(50, left))
+    assert reference.decoder_decay_factor > 20.0
+    assert reference.adversary_decay_factor == pytest.approx(factor, rel=0.05)
 
 
 def test_discriminators_decay_as_decoders_where_a_linear_code_leaves_little():

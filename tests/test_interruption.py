@@ -1,5 +1,6 @@
 """Ctrl-C: in training it ends a fit that can be used; elsewhere, and in a search, it raises."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -18,7 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier
+from skaae.distributed import _RANKS, Ranks
 from skaae.training import _loop
+from skaae.training._interruption import interrupt_is_for_caller
 
 
 @pytest.fixture
@@ -121,6 +124,18 @@ def test_where_a_fit_is_one_of_many_all_of_them_end(around, wine, interrupt):
     interrupt(2)
     with pytest.raises(KeyboardInterrupt):
         around().fit(*wine)
+
+
+def test_one_of_several_processes_does_not_end_a_fit_for_the_others(monkeypatch):
+    assert not interrupt_is_for_caller()
+    with monkeypatch.context() as patched:
+        patched.setattr(multiprocessing, "parent_process", multiprocessing.current_process)
+        assert interrupt_is_for_caller()
+    token = _RANKS.set(Ranks(0, 2))
+    try:
+        assert interrupt_is_for_caller()
+    finally:
+        _RANKS.reset(token)
 
 
 @short_fits_may_warn

@@ -27,7 +27,7 @@ def ones(n_batches):
         (10, 1, 300, 300),
         (30, 1, 300, 300),
         (50, 1, 500, 500),
-        (150, 1, 1_500, 1_500),
+        (200, 1, 1_500, 1_500),
         (149, 2, 1_490, 745),
         (150, 2, 1_500, 750),
         (2_000, 8, 1_600, 200),
@@ -59,7 +59,7 @@ def test_few_rows_have_ten_steps_each_and_many_4_000(n_samples, n_batches, n_epo
 
 @pytest.mark.parametrize(
     ("n_samples", "n_batches", "n_epochs"),
-    [(1_000, 8, 157), (3_000, 8, 157), (10_000, 20, 80), (60_000, 117, 14), (10**6, 1_953, 3)],
+    [(999, 1, 1_250), (3_000, 8, 157), (3_500, 14, 100), (60_000, 117, 14), (10**6, 1_953, 3)],
 )
 def test_a_map_that_is_settled_takes_1600_steps_to_learn(n_samples, n_batches, n_epochs):
     assert Budget.for_map(n_samples, n_batches).n_epochs == n_epochs

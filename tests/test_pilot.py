@@ -41,7 +41,10 @@ def test_sorted_rows_are_looked_at_all_over():
     assert share(rows[np.argsort(rows[:, 0])], 1) > 0.98
 
 
-@pytest.mark.parametrize("rows", [np.ones((20, 3)), np.eye(2), np.zeros((2, 5))])
+ON_A_LINE = np.c_[np.tile([-2.0, -1.0, 0.0, 1.0, 2.0], 4), np.zeros(20)]
+
+
+@pytest.mark.parametrize("rows", [np.ones((20, 3)), np.eye(2), np.zeros((2, 5)), ON_A_LINE])
 def test_where_nothing_is_left_nothing_is_told(rows):
     with np.errstate(invalid="ignore"):
         assert share(rows, 1) == 0.0
@@ -51,6 +54,13 @@ def test_codes_of_two_places_are_enough():
     rows = np.repeat([[0.0, 1.0, 0.0], [4.0, 0.0, 0.0]], 10, axis=0)
     rows[::2, 2] = 0.1
     assert 0.0 <= share(rows, 1) < 0.1
+
+
+def test_codes_of_which_most_are_in_one_place_tell_nothing():
+    """Half of their distances are 0, so there is no width to look with."""
+    rows = np.zeros((20, 2))
+    rows[:4] = [[1.0, 0.1], [1.0, -0.1], [-1.0, 0.1], [-1.0, -0.1]]
+    assert share(rows, 1) == 0.0
 
 
 def left_out_share(rows, n_components):

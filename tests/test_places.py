@@ -50,9 +50,12 @@ def test_every_row_starts_where_it_is_told(asked, monkeypatch, block, n_columns)
 
 def test_draws_are_of_the_latent_in_its_units(asked, global_states):
     x, before = scattered(16, 5), global_states()
-    map_of(x, code_latent(Kept(), prior=Normal(7.0)), lambda x: x[:, :2], 4, 3)
+    latent = code_latent(Kept(), prior=Normal(7.0))
+    map_of(x, latent, lambda x: x[:, :2], 4, 3)
     assert asked["prior_codes"].shape == (n_prior_draws(16), 2)
     np.testing.assert_allclose(asked["prior_codes"].std(dim=0), 1.0, atol=0.1)
+    expected = latent.sample_prior(n_prior_draws(16), torch.Generator().manual_seed(3))
+    assert torch.equal(asked["prior_codes"], expected)
     assert asked["same"]
     assert global_states() == before
     assert torch.equal(asked["state"], torch.Generator().manual_seed(3).get_state())

@@ -46,10 +46,10 @@ def test_time_left_is_by_the_epochs_seen_here(caplog, clock):
     clock(100.0, 104.0, 110.0)
     progress = Progress(32, 5_000)
     assert progress.end_epoch([{}, entry(20, a=1.0)]) is False
-    assert progress.end_epoch([{}, entry(22, a=123456.0)]) is False
+    assert progress.end_epoch([{}, entry(22, a=123456.0, b=2.0)]) is False
     assert caplog.messages == [
         "epoch 20 of 32: a 1 (2,500 rows/s, 48 s left)",
-        "epoch 22 of 32: a 1.235e+05 (2,500 rows/s, 50 s left)",
+        "epoch 22 of 32: a 1.235e+05, b 2 (2,500 rows/s, 50 s left)",
     ]
 
 

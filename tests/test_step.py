@@ -18,6 +18,7 @@ from step_cases import (
 from torch import nn
 from torch.nn import functional
 
+from skaae.losses import Bernoulli
 from skaae.priors import GaussianMixture
 from skaae.training import Batch
 
@@ -312,11 +313,12 @@ def test_noise_on_rows_of_double_precision_is_drawn_in_it():
 
 
 def test_networks_run_in_the_precision_asked_for_and_losses_do_not():
-    model, seen = small_model(), []
+    model, loss, x, seen = small_model(), Bernoulli(), rows().sigmoid(), []
     for network in (model.encoder, model.decoder):
-        network.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
-    losses = step_of(model, autocast_dtype=torch.bfloat16)(Batch(rows()))
-    assert seen == [torch.bfloat16, torch.bfloat16]
+        network.register_forward_hook(lambda *call: seen.append(call[-1]))
+    losses = step_of(model, loss=loss, autocast_dtype=torch.bfloat16)(Batch(x))
+    assert [outputs.dtype for outputs in seen] == [torch.bfloat16, torch.bfloat16]
+    torch.testing.assert_close(losses["reconstruction"], loss(seen[1].detach().float(), x).mean())
     assert model.latents[0].divergence.asked[0]["codes"].dtype == torch.float32
     assert {value.dtype for value in losses.values()} == {torch.float32}
 

@@ -226,6 +226,14 @@ def test_cloning_keeps_the_fit_of_a_density_estimator():
     assert np.abs(draw(as_prior(UserPrior(density)), 10, 2) - [5.0, -5.0]).max() < 1.0
 
 
+def test_cloning_copies_an_array_and_keeps_it_what_it_is():
+    rows = [[0.1, 0.2], [0.3, 0.4]]
+    copied = clone(EmpiricalPrior(rows)).codes
+    assert copied == rows
+    copied[0][0] = 9.0
+    assert rows[0][0] == 0.1
+
+
 def test_own_object_is_handed_dimension_and_generator():
     codes = draw(as_prior(OwnObject()), 3000, 4)
     assert codes.shape == (3000, 4)

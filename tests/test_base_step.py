@@ -196,6 +196,26 @@ def test_a_step_leaves_the_global_generators_alone(global_states, matches_classe
     assert global_states() == before
 
 
+def inferring_model():
+    return small_model(code_latent(Kept()), label_latent(Kept()), infers=True)
+
+
+def model_that_matches_classes():
+    prior = GaussianMixture(n_components=3)
+    return small_model(code_latent(Kept(), prior), n_discriminated=4, matches_classes=True)
+
+
+@pytest.mark.parametrize("make_model", [inferring_model, model_that_matches_classes])
+def test_draws_of_priors_follow_from_the_generator_of_the_step(make_model):
+    labels, found = torch.tensor([0, 2, -1, 1, 1, 0]), []
+    for _ in range(2):
+        model = make_model()
+        step_of(model)(Batch(rows(), labels))
+        found.append([latent.divergence.asked[0]["prior_codes"] for latent in model.latents])
+    for one, again in zip(*found, strict=True):
+        assert torch.equal(one, again)
+
+
 # -------------------------------------------------------------------------- is what it has sound
 
 

@@ -42,7 +42,7 @@ NOUNS = {
     "losses": ("losses.py", "losses"),
     "priors": (
         "priors/*.py",
-        "priors prior_shapes prior_errors fitted_priors foreign_priors user_priors",
+        "priors prior_shapes prior_errors fitted_priors foreign_priors tensor_priors user_priors",
     ),
     "divergences": (
         "divergences/*.py",

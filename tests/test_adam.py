@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -135,3 +137,16 @@ def test_rates_are_shares_of_the_first_one():
         reference.step()
     for mine, other in zip(ours.parameters(), theirs.parameters()):
         torch.testing.assert_close(mine, other)
+
+
+def test_a_fit_imports_no_compiler():
+    """It has 800 modules, which take longer than many a fit."""
+    program = (
+        "import sys, warnings; warnings.simplefilter('ignore'); import numpy as np; "
+        "from skaae import AdversarialAutoencoder; X = np.eye(9); "
+        "model = AdversarialAutoencoder(2, hidden_layer_sizes=(4,), max_iter=1).fit(X); "
+        "model.inverse_transform(model.transform(X)); model.sample(2); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout.strip() == "False", found.stderr

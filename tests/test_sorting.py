@@ -46,3 +46,11 @@ def test_without_gradients_there_is_no_graph(x):
     x.requires_grad_()
     with torch.no_grad():
         assert not sorted_columns(x).requires_grad
+
+
+@pytest.mark.parametrize("n_columns", [0, 1, 3])
+def test_what_is_sorted_stays_as_it_was(n_columns):
+    x = torch.arange(5.0).flip(0)[:, None].repeat(1, n_columns)
+    before = x.clone()
+    assert torch.equal(sorted_columns(x), before.flip(0))
+    assert torch.equal(x, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,7 +104,7 @@ def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
 
 
 class _OneForAll:
-    """One limit of a whole process, for as long as anyone needs it."""
+    """One limit of a process, for as long as any of its threads needs it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -127,7 +128,8 @@ class _OneForAll:
                 self._limits.restore_original_limits()
 
 
-_blas = _OneForAll()
+# By process: one that was forked has no thread that would leave, or unlock, what was entered.
+_BLAS: dict[int, _OneForAll] = {}
 
 
 @contextmanager
@@ -138,8 +140,9 @@ def one_blas_thread() -> Iterator[None]:
     begun: two threads took up to four times as long on a quiet machine of two cores, and more where
     another process had one of them.
     """
-    _blas.enter()
+    blas = _BLAS.setdefault(os.getpid(), _OneForAll())
+    blas.enter()
     try:
         yield
     finally:
-        _blas.leave()
+        blas.leave()

@@ -1,9 +1,13 @@
+import multiprocessing
+import os
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skaae import AdversarialAutoencoder
+from skaae import AdversarialAutoencoder, _threads
 from skaae._threads import WatchedThreads, one_blas_thread, watched_threads
 from skaae.training import _initialization, _pilot
 
@@ -133,6 +137,24 @@ def test_the_last_of_several_gives_the_threads_of_blas_back(two_of_blas):
     assert blas_threads() == {1}
     second.__exit__(None, None, None)
     assert blas_threads() == {2}
+
+
+def enter_and_leave():
+    with one_blas_thread():
+        pass
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+def test_a_process_that_is_forked_meanwhile_does_not_wait():
+    process = multiprocessing.get_context("fork").Process(target=enter_and_leave)
+    with one_blas_thread(), _threads._BLAS[os.getpid()]._lock:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against it
+            process.start()
+        process.join(timeout=30)
+        process.kill()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_what_comes_before_training_has_one_thread_of_blas(two_of_blas, monkeypatch):

@@ -100,7 +100,11 @@ def test_densities_have_the_type_of_codes(prior, dtype):
     assert prior.log_density(torch.zeros(3, 2, dtype=dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize("prior", [Normal(), GaussianMixture()], ids=repr)
+@pytest.mark.parametrize(
+    "prior",
+    [Normal(), GaussianMixture(), as_prior(torch.distributions.Normal(torch.zeros(2), 1.0))],
+    ids=["normal", "mixture", "torch"],
+)
 def test_densities_lie_where_codes_lie_whatever_the_default_device(prior):
     codes = torch.tensor([[3.0, -1.0], [0.5, 0.5]])
     expected = prior.log_density(codes)

@@ -155,7 +155,9 @@ class TorchPrior(Prior):
             support = self.distribution.support
         except NotImplementedError:
             return True
-        return bool(torch.as_tensor(support.check(far)).all() & support.check(-far).all())
+        # A constraint may answer True alone, which would be put on a caller's default device.
+        inside = [torch.as_tensor(support.check(x), device=far.device) for x in (far, -far)]
+        return all(bool(each.all()) for each in inside)
 
     @available_if(_has_log_density)
     def log_density(self, codes: Tensor) -> Tensor:

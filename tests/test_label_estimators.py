@@ -14,6 +14,7 @@ from skaae import (
     ConditionalAdversarialAutoencoder,
 )
 from skaae.networks import MLP
+from skaae.training import Budget
 
 # ------------------------------------------------------------------------------------ the rest
 
@@ -36,6 +37,22 @@ def test_a_seed_gives_the_same_fit_and_pickling_keeps_it(wine, estimator):
         assert (
             other.sample(3, y=1, random_state=0) == fits[0].sample(3, y=1, random_state=0)
         ).all()
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=lambda e: type(e).__name__)
+def test_where_labels_are_inferred_the_budget_is_one_for_labels(wine, estimator, monkeypatch):
+    X, y = wine
+    asked = []
+
+    def for_labels(n_samples, n_batches):
+        asked.append((n_samples, n_batches))
+        return Budget(2, n_batches)
+
+    monkeypatch.setattr(Budget, "for_labels", for_labels)
+    model = clone(estimator).set_params(max_iter=None, batch_size=60).fit(X, y)
+    assert asked == [(178, 3)]
+    assert model.n_iter_ == 2
 
 
 @short_fits_may_warn

@@ -39,9 +39,18 @@ def test_the_distance_of_a_shift_is_its_mean_projection(generator):
     assert distance == pytest.approx(5.0 * 2.0 / np.pi, rel=0.02)
 
 
-def test_the_distance_needs_samples_of_one_shape():
+@pytest.mark.parametrize("measure", [sliced_wasserstein_distance, two_sample_accuracy])
+def test_samples_are_of_one_shape(measure):
     with pytest.raises(ValueError, match=r"got \(3, 2\) and \(4, 2\)"):
-        sliced_wasserstein_distance(np.zeros((3, 2)), np.zeros((4, 2)))
+        measure(np.zeros((3, 2)), np.zeros((4, 2)))
+
+
+def test_samples_have_the_columns_of_rows():
+    samples, rows = np.zeros((3, 2)), np.zeros((4, 1))
+    with pytest.raises(ValueError, match="as many columns, got 2 and 1"):
+        parzen_log_likelihood(samples, rows, bandwidth=1.0)
+    with pytest.raises(ValueError, match="as many columns, got 2 and 1"):
+        parzen_bandwidth(samples, rows)
 
 
 def test_a_classifier_cannot_tell_samples_of_one_distribution(generator):

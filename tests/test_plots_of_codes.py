@@ -39,6 +39,14 @@ def test_rows_without_a_class_are_shown_as_such(mark, fits, images, ax):
     assert len(display.scatter_[0].get_offsets()) == len(y[::3])
 
 
+def test_classes_may_be_of_several_types(fits, images, ax):
+    X, y = images
+    kinds = np.array([1, "many"], dtype=object)[(y > 4).astype(int)]
+    display = LatentSpaceDisplay.from_estimator(fits["plain"], X, kinds, ax=ax)
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == ["1", "many", "99% of the prior"]
+
+
 def test_no_two_classes_look_alike(fits, images, ax):
     X, _ = images
     y = np.arange(len(X)) % 30

@@ -143,6 +143,12 @@ def test_a_class_has_a_line(name, fits, ax):
     assert [text.get_text() for text in ax.get_yticklabels()] == ["2", "0"]
 
 
+@pytest.mark.parametrize("y", [[], [[0, 1]]])
+def test_classes_of_samples_are_one_a_line(y, fits, ax):
+    with pytest.raises(ValueError, match="expected labels, one a line of the grid"):
+        SampleDisplay.from_estimator(fits["conditional"], y=y, ax=ax)
+
+
 def test_samples_may_come_from_where_codes_lie(fits, ax):
     asked = {"source": "aggregated_posterior"}
     display = SampleDisplay.from_estimator(

@@ -16,14 +16,13 @@ from skaae.networks import LinearPathNetwork
 _MAX_ROWS = 10_000
 
 
-@one_blas_thread()
 def principal_components(x: Tensor, n_components: int, seed: int) -> PCA:
     """Return principal components of rows `x`, `n_components` of them or as many as there are."""
     # A random part: tables often come sorted.
     order = torch.randperm(len(x), generator=new_generator(seed))[:_MAX_ROWS]
     rows = x[order.to(x.device)].cpu().double().numpy()
     # Columns that a single repeated row spans have no direction; PCA warns by dividing by 0.
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with one_blas_thread(), np.errstate(invalid="ignore", divide="ignore"):
         return PCA(min(n_components, *rows.shape), random_state=seed).fit(rows)
 
 

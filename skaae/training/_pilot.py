@@ -22,7 +22,6 @@ _RIDGES = np.logspace(-3, 2, 6)
 _ROUNDING = 1e-10
 
 
-@one_blas_thread()
 def predictable_share(x: Tensor, pca: PCA, seed: int, enough: float = 1.0) -> float:
     r"""Return the share of what `pca` leaves of rows that its components tell all the same.
 
@@ -49,11 +48,10 @@ def predictable_share(x: Tensor, pca: PCA, seed: int, enough: float = 1.0) -> fl
     if not used.any() or not rest.any():
         return 0.0
     # Users may have asked for frames of all transformers.
-    with config_context(transform_output="default"):
+    with one_blas_thread(), config_context(transform_output="default"):
         return _told_by_others(scores[:, used] / deviations[used], rest, seed, enough)
 
 
-@one_blas_thread()
 def directions_of_rest(x: Tensor, pca: PCA) -> float:
     r"""Return over how many directions is spread what `pca` leaves of rows.
 
@@ -78,7 +76,8 @@ def directions_of_rest(x: Tensor, pca: PCA) -> float:
     scores, rest = _scores_and_rest(x, pca)
     if np.sum(rest**2) <= _ROUNDING * np.sum(scores**2):
         return 0.0
-    products = rest.T @ rest if rest.shape[1] <= len(rest) else rest @ rest.T
+    with one_blas_thread():
+        products = rest.T @ rest if rest.shape[1] <= len(rest) else rest @ rest.T
     return float(np.trace(products)) ** 2 / float(np.sum(products**2))
 
 
@@ -87,7 +86,7 @@ def _scores_and_rest(x: Tensor, pca: PCA) -> tuple[np.ndarray, np.ndarray]:
     # As spread over a sorted table as they can be.
     index = np.linspace(0, len(x) - 1, min(len(x), _MAX_ROWS)).round().astype(int)
     rows = x[index].cpu().double().numpy()
-    with config_context(transform_output="default"):
+    with one_blas_thread(), config_context(transform_output="default"):
         scores = pca.transform(rows)
         return scores, rows - pca.inverse_transform(scores)
 

@@ -103,46 +103,24 @@ def watched_threads(device: torch.device) -> Iterator[Callable[..., Any]]:
         torch.set_num_threads(n_threads)
 
 
-class _OneForAll:
-    """One limit of a process, for as long as any of its threads needs it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_within = 0
-
-    @functools.cached_property
-    def _libraries(self) -> ThreadpoolController:
-        # To look for them takes milliseconds.
-        return ThreadpoolController().select(user_api="blas")
-
-    def enter(self) -> None:
-        with self._lock:
-            if self._n_within == 0:
-                self._limits = self._libraries.limit(limits=1)
-            self._n_within += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._n_within -= 1
-            if self._n_within == 0:
-                self._limits.restore_original_limits()
+# By process: in one that was forked, no thread would give back what was held.
+_LIMITING: dict[int, Any] = {}
 
 
-# By process: one that was forked has no thread that would leave, or unlock, what was entered.
-_BLAS: dict[int, _OneForAll] = {}
+@functools.cache
+def _blas() -> ThreadpoolController:
+    # To look for libraries takes milliseconds.
+    return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let NumPy and SciPy compute by one thread, and leave their threads as they were.
 
-    Decompositions of a thousand rows are made of products that are over before a second thread has
-    begun: two threads took up to four times as long on a quiet machine of two cores, and more where
-    another process had one of them.
+    Decompositions of some thousand rows are made of products that are over before a second thread
+    has begun: two threads took three to four times as long for 2,000 columns on a quiet machine of
+    two cores, and more where another process had one of them. Most libraries have one number of
+    threads for a process, so one thread of Python computes here at a time.
     """
-    blas = _BLAS.setdefault(os.getpid(), _OneForAll())
-    blas.enter()
-    try:
+    with _LIMITING.setdefault(os.getpid(), threading.RLock()), _blas().limit(limits=1):
         yield
-    finally:
-        blas.leave()

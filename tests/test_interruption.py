@@ -159,6 +159,8 @@ def ctrl_c_after():
 
 
 @short_fits_may_warn
+# Out of a finaliser it cannot be raised.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_whenever_it_comes_the_fit_is_whole_or_there_is_none(name, wine, ctrl_c_after):
     draw = random.Random(name)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from skaae._sorting import order_of_columns, sorted_columns
 
@@ -54,3 +55,21 @@ def test_what_is_sorted_stays_as_it_was(n_columns):
     before = x.clone()
     assert torch.equal(sorted_columns(x), before.flip(0))
     assert torch.equal(x, before)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of PyTorch's own use
+def test_tangents_go_where_the_values_came_from():
+    x = torch.tensor([[3.0], [1.0], [2.0]])
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, torch.tensor([[30.0], [10.0], [20.0]]))
+        tangent = forward_ad.unpack_dual(sorted_columns(dual)).tangent
+    assert tangent.flatten().tolist() == [10.0, 20.0, 30.0]
+
+
+def test_functions_that_sort_may_be_transformed():
+    x = torch.tensor([[3.0], [1.0], [2.0]])
+    weights = torch.tensor([[10.0], [20.0], [30.0]])
+    gradient = torch.func.grad(lambda x: (weights * sorted_columns(x)).sum())(x)
+    assert gradient.flatten().tolist() == [30.0, 10.0, 20.0]
+    several = torch.func.vmap(sorted_columns)(torch.stack([x, -x]))
+    assert several.squeeze().tolist() == [[1.0, 2.0, 3.0], [-3.0, -2.0, -1.0]]

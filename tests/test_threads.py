@@ -1,6 +1,7 @@
 import multiprocessing
-import os
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skaae import AdversarialAutoencoder, _threads
+from skaae import AdversarialAutoencoder
 from skaae._threads import WatchedThreads, one_blas_thread, watched_threads
 
 
@@ -110,12 +111,21 @@ def blas_threads():
     return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
 
+def let_blas_have(n_threads):
+    """Set it for all: who has limited BLAS keeps others from it for as long as the thread lives."""
+    setter = threading.Thread(target=threadpool_limits, args=(n_threads, "blas"))
+    setter.start()
+    setter.join()
+
+
 @pytest.fixture
 def two_of_blas():
-    with threadpool_limits(2, user_api="blas"):
-        if blas_threads() != {2}:
-            pytest.skip("needs a BLAS whose threads can be set")
-        yield
+    before = blas_threads()
+    let_blas_have(2)
+    if blas_threads() != {2}:
+        pytest.skip("needs a BLAS whose threads can be set")
+    yield
+    let_blas_have(max(before))
 
 
 def test_one_thread_of_blas_within_and_as_before_after(two_of_blas):
@@ -130,14 +140,32 @@ def test_blas_has_its_threads_back_after_an_error(two_of_blas):
     assert blas_threads() == {2}
 
 
-def test_the_last_of_several_gives_the_threads_of_blas_back(two_of_blas):
-    first, second = one_blas_thread(), one_blas_thread()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert blas_threads() == {1}
-    second.__exit__(None, None, None)
+def test_blocks_within_blocks_give_the_threads_of_blas_back_at_the_end(two_of_blas):
+    with one_blas_thread():
+        with one_blas_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
     assert blas_threads() == {2}
+
+
+def test_threads_that_meet_leave_blas_as_it_was(two_of_blas):
+    """Who limits it first may end first or last: the number is one of the whole process."""
+    inside, together = [], threading.Barrier(4)
+
+    def limit():
+        together.wait()
+        for _ in range(20):
+            with one_blas_thread():
+                inside.append(blas_threads())
+        return blas_threads()
+
+    with ThreadPoolExecutor(4) as pool:
+        waited = [pool.submit(limit) for _ in range(4)]
+        wait(waited)
+        assert blas_threads() == {2}
+        with threadpool_limits(1, user_api="blas"):
+            assert pool.submit(blas_threads).result() == {1}
+    assert inside == [{1}] * 80
 
 
 def enter_and_leave():
@@ -148,7 +176,7 @@ def enter_and_leave():
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 def test_a_process_that_is_forked_meanwhile_does_not_wait():
     process = multiprocessing.get_context("fork").Process(target=enter_and_leave)
-    with one_blas_thread(), _threads._BLAS[os.getpid()]._lock:
+    with one_blas_thread():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against it
             process.start()

@@ -71,7 +71,7 @@ class Adam(torch.optim.AdamW):
         """Add a group of parameters, without PyTorch's compiler.
 
         PyTorch's own imports it, to keep it from compiling what adds them: 800 modules and three
-        quarters of a second in every process, and a small fit takes a twentieth of that.
+        quarters of a second in every process, as long as fifteen small fits.
         """
         inspect.unwrap(torch.optim.AdamW.add_param_group)(self, param_group)
 

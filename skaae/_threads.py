@@ -1,4 +1,4 @@
-"""How many threads of the processor a fit uses, while others want them too."""
+"""How many threads of the processor a fit uses: PyTorch while others want them too, and BLAS."""
 
 from __future__ import annotations
 

@@ -176,13 +176,25 @@ def enter_and_leave():
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 def test_a_process_that_is_forked_meanwhile_does_not_wait():
     process = multiprocessing.get_context("fork").Process(target=enter_and_leave)
-    with one_blas_thread():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against it
-            process.start()
-        process.join(timeout=30)
-        process.kill()
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_blas_thread():
+            entered.set()
+            leave.wait()
+
+    # Another thread, which the forked process will not have.
+    other = threading.Thread(target=stay)
+    other.start()
+    entered.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against it
+        process.start()
+    process.join(timeout=20)
+    process.kill()
     process.join()
+    leave.set()
+    other.join()
     assert process.exitcode == 0
 
 

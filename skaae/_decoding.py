@@ -9,6 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from skaae._device import in_halves
 from skaae._model import AutoencoderModel
 from skaae._modes import evaluation
 from skaae._rows import constant_loss
@@ -61,9 +62,12 @@ def look_at_decoder(
     """Return what the decoder makes of the mean codes of some training rows, in their units."""
     places = some_rows(x)
     rows = torch.cat(list(subset(x, places).split(_N_ROWS)))
+
+    def restored(rows: Tensor, classes: Tensor | None) -> Tensor:
+        return model.decode_codes(model.mean_codes(rows), model.given_columns(classes))
+
     with evaluation(model):
-        given = model.given_columns(None if y is None else y[places])
-        outputs = model.decode_codes(model.mean_codes(rows), given)
+        outputs = in_halves(restored, rows, None if y is None else y[places])
         lost = float(loss(outputs, rows).mean())
         return Decoding(spread_ratio(loss.mean(outputs), rows), lost / constant_loss(loss, rows))
 

@@ -207,3 +207,26 @@ def apply_in_batches(
         else:
             start = rows.stop
     return result if isinstance(X, Tensor) else result.numpy()
+
+
+def in_halves(function: Callable[..., Tensor], *columns: Tensor | None) -> Tensor:
+    """Return ``function`` of rows, of halves of them where the device has no memory for all.
+
+    Parameters
+    ----------
+    function : callable
+        Maps tensors of as many rows each to one of as many.
+    columns : Tensor or None
+        What it is given; None stays None.
+    """
+    n_rows = len(next(column for column in columns if column is not None))
+    try:
+        return function(*columns)
+    except OutOfMemoryError:
+        if n_rows == 1:
+            raise
+    # Not in the handler: the error holds on to what the try had in memory.
+    halves = [
+        [None, None] if column is None else column.tensor_split(2) for column in columns
+    ]
+    return torch.cat([in_halves(function, *half) for half in zip(*halves)])

@@ -15,7 +15,14 @@ from torch import Tensor
 from skaae._codec import Graph
 from skaae._compat import Interval, StrOptions
 from skaae._decoding import some_rows, spread_ratio, warn_of_generator
-from skaae._device import Seeds, apply_in_batches, new_generator, resolve_device, resolve_precision
+from skaae._device import (
+    Seeds,
+    apply_in_batches,
+    in_halves,
+    new_generator,
+    resolve_device,
+    resolve_precision,
+)
 from skaae._implicit_model import ImplicitModel
 from skaae._latent import Latent
 from skaae._modes import gradients, inference
@@ -255,7 +262,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
         rows = torch.cat(list(subset(x, some_rows(x)).split(len(x))))
         codes = self.model_.latent.sample_prior(len(rows), new_generator(seed, x.device))
         with torch.no_grad():
-            return spread_ratio(self.model_(codes), rows)
+            return spread_ratio(in_halves(self.model_, codes), rows)
 
     def _new_step(
         self, x: Tensor | StreamedRows, bounds: Any, scaling: ColumnScaling, seeds: Seeds

@@ -9,7 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from skaae._device import new_generator, normal_draws
+from skaae._device import in_halves, new_generator, normal_draws
 from skaae._model import AutoencoderModel
 from skaae._modes import evaluation
 from skaae._sorting import sorted_columns
@@ -128,8 +128,12 @@ def measure_prior_match(
     (order,) = as_read(x, order)
     x, y = subset(x, order), None if y is None else y[order]
     asked = y if model.role.matches_classes else None
+
+    def coded(rows: Tensor) -> Tensor:
+        return model.encode(rows, generator)[0].codes
+
     with evaluation(model):
-        codes = torch.cat([model.encode(part, generator)[0].codes for part in x.split(_BLOCK)])
+        codes = torch.cat([in_halves(coded, part) for part in x.split(_BLOCK)])
     directions = random_directions(codes.shape[1], _N_PROJECTIONS, generator)
     prior_codes = model.sample_prior(len(codes), generator, asked)
     distance = sliced_distance(codes, prior_codes, directions)
@@ -208,13 +212,18 @@ def look_at_held_out(
     seed: int,
 ) -> dict[str, float]:
     """Return held-out measures; ``criterion`` adds what is lost of the rows and of the prior."""
+
+    def lost(rows: Tensor, classes: Tensor | None) -> Tensor:
+        given = model.given_columns(classes)
+        return loss(model.decode_codes(model.mean_codes(rows), given), rows)
+
     model.eval()
     with torch.no_grad():
         losses: list[Tensor] = []
         n_seen = 0
         for rows in x.split(_BLOCK):
-            given = model.given_columns(None if y is None else y[n_seen : n_seen + len(rows)])
-            losses.append(loss(model.decode_codes(model.mean_codes(rows), given), rows))
+            classes = None if y is None else y[n_seen : n_seen + len(rows)]
+            losses.append(in_halves(lost, rows, classes))
             n_seen += len(rows)
         reconstruction = float(torch.cat(losses).mean())
     match = measure_prior_match(model, x, y, seed=seed, held_out=None)

@@ -183,6 +183,36 @@ def test_answers_in_bfloat16_are_averaged_in_float32(name):
         assert torch.equal(rounded, full)
 
 
+# ------------------------------------------------------------------ the penalty of a GAN
+
+
+def test_penalty_of_jensen_shannon_is_the_squared_slope_where_the_prior_is():
+    # The slope of 2 |z|**2 at z is 4 z.
+    codes, prior_codes = 5.0 + normal(64, 3), normal(64, 3, seed=1)
+    plain, penalised = (
+        JensenShannon(gradient_penalty=penalty).discriminator_loss(
+            codes, prior_codes, lambda z: 2.0 * z.square().sum(dim=1), generator=new_generator(0)
+        )
+        for penalty in (0.0, 0.5)
+    )
+    expected = 0.5 * 16.0 * (prior_codes.numpy() ** 2).sum(axis=1).mean()
+    assert (penalised - plain).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_penalty_of_jensen_shannon_trains_the_discriminator():
+    network, codes = critic([1.8, 2.4]), torch.zeros(8, 2)
+    loss = JensenShannon(gradient_penalty=3.0).discriminator_loss(
+        codes, codes, network, generator=new_generator(0)
+    )
+    loss.backward()
+    # Where all is zero the bound has no slope in w, and d/dw of 3 |w|**2 is 6 w.
+    torch.testing.assert_close(network.weight.grad, 6.0 * network.weight.detach())
+
+
+def test_a_discriminator_whose_slope_is_punished_runs_in_float32():
+    assert not JensenShannon(gradient_penalty=1.0).bears_bfloat16
+
+
 # ------------------------------------------------------------------ Wasserstein
 
 

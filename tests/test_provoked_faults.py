@@ -4,12 +4,15 @@ Losses that are not finite are in ``test_recovery.py``, Ctrl-C in ``test_interru
 checkpoints and full disks in ``test_checkpoints.py``.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from estimator_cases import ESTIMATORS
+from estimator_cases import ESTIMATORS, short_fits_may_warn
 from robustness_cases import answers, fit_and_hear, not_finite
 from sklearn.base import clone
+from torch import nn
 
 from skaae import AdversarialAutoencoder
 from skaae._device import OutOfMemoryError
@@ -166,6 +169,39 @@ def test_a_device_without_memory_for_the_rows_says_what_needs_less(name, wine, m
     assert "Set device='cpu', or pass rows that are read in pieces: a numpy.memmap" in told
     assert "batch_size" not in told
     assert "bfloat16" not in told
+
+
+class OfFewRows(nn.Module):
+    """A network for which the device has memory in small batches of training only."""
+
+    def __init__(self, n_inputs, n_outputs, most):
+        super().__init__()
+        self.layer, self.most = nn.Linear(n_inputs, n_outputs), most
+
+    def forward(self, x):
+        if not self.training and len(x) > self.most:
+            raise OutOfMemoryError("CUDA out of memory.")
+        return self.layer(x)
+
+
+@short_fits_may_warn
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [*((name, {}) for name in ESTIMATORS), ("autoencoder", {"early_stopping": True})],
+)
+def test_looks_after_training_make_do_with_less_memory(name, changes, wine):
+    """What was learnt is not lost because more rows are looked at than are trained on at a time."""
+    network = "generator" if name == "implicit" else "encoder"
+    fits = []
+    for most in (1000, 13):
+        model = clone(ESTIMATORS[name]).set_params(batch_size=10, **changes)
+        model.set_params(**{network: partial(OfFewRows, most=most)})
+        fits.append(model.fit(*wine))
+    for a, b in zip(*(fit.model_.state_dict().values() for fit in fits)):
+        assert torch.equal(a, b)
+    if name != "implicit":
+        matches = [fit.prior_match_ for fit in fits]
+        assert matches[0].distance == pytest.approx(matches[1].distance, rel=1e-5)
 
 
 def test_a_part_of_the_rows_that_does_not_fit_is_told_from_a_step():

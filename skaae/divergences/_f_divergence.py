@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, cast
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skaae._compat import Interval
 from skaae.divergences._base import AdversarialDivergence
 from skaae.posteriors import PosteriorSample
 
@@ -47,7 +50,10 @@ class FDivergence(AdversarialDivergence):
     tensor([0.])
     """
 
-    bears_bfloat16 = True
+    @property
+    def bears_bfloat16(self) -> bool:
+        """Whether a large discriminator may run in it."""
+        return True
 
     @abstractmethod
     def activation(self, v: Tensor) -> Tensor:

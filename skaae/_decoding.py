@@ -107,7 +107,7 @@ def warn_of_generator(spread: float, name: str) -> None:
         return
     warnings.warn(
         f"{name}: The generator has {problem}. Lower learning_rate, train longer (max_iter), or "
-        "try divergence='mmd'.",
+        "try divergence='mmd' or JensenShannon(gradient_penalty=10.0).",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -226,7 +226,5 @@ def in_halves(function: Callable[..., Tensor], *columns: Tensor | None) -> Tenso
         if n_rows == 1:
             raise
     # Not in the handler: the error holds on to what the try had in memory.
-    halves = [
-        [None, None] if column is None else column.tensor_split(2) for column in columns
-    ]
+    halves = [[None, None] if column is None else column.tensor_split(2) for column in columns]
     return torch.cat([in_halves(function, *half) for half in zip(*halves)])

@@ -109,7 +109,8 @@ def warn_of_ending(outcome: Outcome, n_before: int = 0, *, stacklevel: int = 4) 
     if outcome.interrupted:
         message = (
             f"Training was interrupted (Ctrl-C) after {last} epochs. The model is that of epoch "
-            f"{kept} and can be used; its learning rate had not come down to zero."
+            f"{kept} and can be used; its learning rate had not come down to zero. Fit again for "
+            "the whole of it, or with a smaller max_iter for one that comes to its end sooner."
         )
     elif not outcome.finite:
         message = (

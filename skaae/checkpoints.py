@@ -22,7 +22,7 @@ from skaae._version import __version__
 
 __all__ = ["resumable"]
 
-_FORMAT = 1
+_FORMAT = 2
 # The newest may be torn by what ended the process; the one before is then whole.
 _N_KEPT = 2
 _SUFFIX = ".safetensors"
@@ -58,7 +58,7 @@ class Checkpoints:
         self.about: Facts = {}
         self._kept: list[Path] = []
         self._last = time.monotonic()
-        self._untried = iter(self._files())
+        self._untried = self._files()
         self.start = self._next()
 
     def _files(self, suffix: str = _SUFFIX) -> list[Path]:
@@ -67,7 +67,8 @@ class Checkpoints:
 
     def _next(self) -> tuple[Tensors, Facts] | None:
         """Return what the last whole checkpoint holds, with a warning for each that is not."""
-        for path in self._untried:
+        while self._untried:
+            path = self._untried.pop(0)
             try:
                 content = _read(path, self.name)
                 # A fit begins before its networks are there to be compared, and has drawn by then.
@@ -76,7 +77,8 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
                 self._warn(error, path)
                 continue
-            self._kept = [path]
+            # Those before it are let go of with the next ones.
+            self._kept = [*reversed(self._untried), path]
             logging.getLogger("skaae").info("going on from %s", path)
             return content
         return None
@@ -98,9 +100,16 @@ class Checkpoints:
         """Return whether it is time for one."""
         return time.monotonic() - self._last >= self.every
 
-    def save(self, epoch: int, tensors: Tensors, facts: Facts) -> None:
-        """Write one, and let go of those before the last; warn where that fails."""
-        path = self.folder / f"{self.name}-{epoch:08d}{_SUFFIX}"
+    def is_due_within(self) -> bool:
+        """Return whether it is time for one where an epoch has not ended."""
+        return self.every > 0.0 and self.is_due()
+
+    def save(self, epoch: int, n_batches: int, tensors: Tensors, facts: Facts) -> None:
+        """Write one, and let go of those before the last; warn where that fails.
+
+        It is of so many epochs and, in the one that has begun, batches.
+        """
+        path = self.folder / f"{self.name}-{epoch:08d}-{n_batches:08d}{_SUFFIX}"
         facts = {"format": _FORMAT, "skaae": __version__, "name": self.name, **self.about, **facts}
         text = json.dumps(facts)
         header = {"facts": text, "digest": _digest(tensors, text)}
@@ -109,7 +118,7 @@ class Checkpoints:
         except OSError as error:
             warnings.warn(
                 f"No checkpoint of epoch {epoch} was written ({error}); training goes on, and the "
-                "one before is kept.",
+                f"one before is kept. Make room in {self.folder}: the next is tried as soon.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -181,10 +190,10 @@ def asked_checkpoints() -> tuple[Path, float] | None:
 def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iterator[None]:
     """Let fits in this block go on where they were when their process was killed.
 
-    At the end of an epoch, `every` seconds apart at least, ``fit`` writes its state into
-    `directory`: networks, optimisers, random generators, history, early stopping. The same call in
-    a new process then goes on from there, and on one thread of the CPU ends with the same bits as
-    one that was never killed. When a fit has come to its end, its checkpoints are removed; after
+    After a batch, `every` seconds apart at least, ``fit`` writes its state into `directory`:
+    networks, optimisers, random generators, history, early stopping. The same call in a new process
+    then goes on from there, and on one thread of the CPU ends with the same bits as one that was
+    never killed. When a fit has come to its end, its checkpoints are removed; after
     Ctrl-C they are kept, and the same call goes on.
 
     It is the same call if the estimator's parameters (``verbose`` aside), the kind of device that
@@ -199,7 +208,8 @@ def resumable(directory: str | os.PathLike[str], *, every: float = 60.0) -> Iter
     directory : path
         Made if it is not there. Do not let two processes run the same fit in it at a time.
     every : float, default=60.0
-        Seconds between two checkpoints, at least; 0 writes one at the end of every epoch.
+        Seconds between two checkpoints, at least; 0 writes one at the end of every epoch, and none
+        within.
 
     Raises
     ------

@@ -308,15 +308,16 @@ class Optimised(CountingStep):
 
 
 class KeptCheckpoints:
-    """Checkpoints of every epoch, in memory."""
+    """Checkpoints of every epoch, and of every batch if asked, in memory."""
 
-    def __init__(self, start=None, due=None):
+    def __init__(self, start=None, due=None, within=False):
         self.start, self.due, self.saved, self.refused = start, due, [], []
+        self.is_due_within = lambda: within
 
     def is_due(self):
         return self.due is None or len(self.saved) in self.due
 
-    def save(self, epoch, tensors, facts):
+    def save(self, epoch, n_batches, tensors, facts):
         facts = {**facts, "history": [dict(entry) for entry in facts["history"]]}
         self.saved.append((epoch, tensors, facts))
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skaae._device import new_generator
 from skaae._neighbors import nearest_neighbors, neighbors_of
 from skaae._streams import StreamedRows, thinned
 from skaae.distributed import check_same_rows, current_ranks, own_part
@@ -164,8 +165,11 @@ class StreamedBatches(ResidentBatches):
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of one pass, in a new random order."""
         device = self.rows.device
-        seed = int(torch.randint(2**31, (), generator=self.generator, device=device))
-        windows = self.rows.windows(seed, self.batch_size)
+        drawn = torch.randint(2**31, (2,), generator=self.generator, device=device)
+        of_windows, of_orders = map(int, drawn)
+        windows = self.rows.windows(of_windows, self.batch_size)
+        # Orders in all windows follow from the start of the pass, so that it can be gone on with.
+        orders = new_generator(of_orders, device)
         left_x = torch.empty(0, self.rows.shape[1], dtype=torch.float32, device=device)
         left_index = torch.empty(0, dtype=torch.int64, device=device)
         n_left = self.n_batches
@@ -173,7 +177,7 @@ class StreamedBatches(ResidentBatches):
             # Scaled here, by all threads: the one that reads would take a core from the step.
             x = torch.cat([left_x, self.rows.in_units(read)])
             index = torch.cat([left_index, torch.as_tensor(np.concatenate(window), device=device)])
-            order = torch.randperm(len(x), generator=self.generator, device=device)
+            order = torch.randperm(len(x), generator=orders, device=device)
             n_here = min(len(x) // self.batch_size, n_left)
             n_left -= n_here
             # A window may have fewer rows than a batch; an empty order would split into one part.

@@ -17,6 +17,7 @@ from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
 from skaae.training._interruption import interrupt_is_for_caller
 from skaae.training._observer import Observer
+from skaae.training._pass import Pass
 from skaae.training._snapshot import Stateful, fits, restore, tensors_of
 
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
@@ -184,7 +185,7 @@ def run(
         Told of each epoch; each may ask to stop, which ends the run at the state it has then, or,
         with `stopping`, at the best.
     checkpoints : Checkpoints, default=None
-        Where the run goes on from, and writes its state to at the ends of epochs.
+        Where the run goes on from, and writes its state to.
 
     Raises
     ------
@@ -218,6 +219,7 @@ class _Run:
         self.ranks.start_alike(step)
         self.history: list[dict[str, float]] = []
         self.n_steps = self.last_look = self.n_recoveries = 0
+        self.done = Pass()
         # State and epoch in one, so that an interruption finds both or neither.
         self.good = (_state(step.model), 0)
         while checkpoints is not None and checkpoints.start is not None:
@@ -328,35 +330,41 @@ class _Run:
 
     def _save(self, checkpoints: Checkpoints) -> None:
         good_state, good_epoch = self.good
-        epoch = len(self.history)
-        tensors = tensors_of(self.step, None if good_epoch == epoch else good_state)
+        epoch, n_batches = len(self.history), self.done.n_batches
+        is_now = good_epoch == epoch and not n_batches
+        tensors = tensors_of(self.step, None if is_now else good_state) | self.done.tensors()
         facts = {name: getattr(self, name) for name in _FACTS} | {"good_epoch": good_epoch}
         if self.stopping is not None:
             facts["stopping"] = [self.stopping.best, self.stopping.n_looks]
-        checkpoints.save(epoch, tensors, facts)
+        checkpoints.save(epoch, n_batches, tensors, facts | {"n_batches": n_batches})
 
     def _go_on_from(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         good_state = restore(self.step, tensors)
         for name in _FACTS:
             setattr(self, name, facts[name])
+        device = next(iter(self.step.model.parameters())).device
+        self.done = Pass.of(tensors, facts["n_batches"], device)
         self.good = (good_state or _state(self.step.model), facts["good_epoch"])
         if self.stopping is not None:
             self.stopping.best, self.stopping.n_looks = facts["stopping"]
 
     def _pass(self) -> tuple[dict[str, float], int]:
         """Return the mean losses of one pass over the rows and its number of batches."""
-        totals: dict[str, Tensor] = {}
-        n_batches = 0
-        for batch in self.batches:
-            self.step.set_rate(self._rate(self.n_steps + n_batches))
-            # Summed on the device and read once: reading each would make the device wait.
-            for name, value in self.watched(self.step, batch).items():
-                totals[name] = totals[name] + value if name in totals else value
-            n_batches += 1
+        done, checkpoints, batches = self.done, self.checkpoints, self.batches
+        if checkpoints is not None:
+            batches = done.rest_of(batches, self.step.generator)
+        for batch in batches:
+            self.step.set_rate(self._rate(self.n_steps + done.n_batches))
+            done.add(self.watched(self.step, batch))
             self.last_batch = batch
-        means = self.ranks.average(totals.values())
-        totals = dict(zip(totals, means))
-        return {name: float(total) / n_batches for name, total in totals.items()}, n_batches
+            # After the last one the epoch ends, which is kept as such.
+            is_within = done.n_batches < self.budget.n_batches
+            if checkpoints is not None and is_within and checkpoints.is_due_within():
+                self._save(checkpoints)
+        self.done = Pass()
+        means = self.ranks.average(done.totals.values())
+        losses = {name: float(mean) / done.n_batches for name, mean in zip(done.totals, means)}
+        return losses, done.n_batches
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -85,9 +85,9 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     prior : str, Prior, distribution, array or object with ``sample``, default="normal"
         As in :class:`AdversarialAutoencoder`.
     divergence : str or Divergence, default="jensen_shannon"
-        One that compares samples: all but ``"posterior_kl"`` and ``"mutual_information"``. For
-        images take ``JensenShannon(gradient_penalty=10.0)`` or ``"wasserstein"``: a plain generative
-        adversarial network ends in a few of them.
+        One that compares samples: all but ``"posterior_kl"`` and ``"mutual_information"``. Of
+        images take ``JensenShannon(gradient_penalty=10.0)`` or ``Wasserstein``: a plain
+        generative adversarial network ends in a few of them.
     bounded : bool, default=False
         Whether samples stay between the least and the greatest value of each column, as pixels
         do.

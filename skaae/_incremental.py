@@ -39,7 +39,7 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
         step = self.__dict__.get("_step")
         return dict(self._moments) if step is None else step.moments()
 
-    def _resume(self, state: dict[str, Tensor]) -> None:
+    def _check_resumable(self, state: dict[str, Tensor]) -> None:
         shapes = {name: p.shape for name, p in self.model_.named_parameters()}
         for name, value in state.items():
             key, _, parameter = name.partition(".")
@@ -48,7 +48,10 @@ class IncrementalAutoencoder(BaseAdversarialAutoencoder):
             shape = shapes[parameter] if known and key != "step" else torch.Size([])
             if not known or value.shape != shape or value.dtype != torch.float32:
                 raise ValueError(f"{name}: expected the moments of a weight of the model.")
-            if key != "exp_avg" and bool((value < 0).any()):
+
+    def _resume(self, state: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            if not name.startswith("exp_avg.") and bool((value < 0).any()):
                 raise ValueError(f"{name}: expected numbers that are not negative.")
         if state:
             self._moments = state

@@ -16,7 +16,7 @@ from skaae._conditional import ConditionalAdversarialAutoencoder
 from skaae._forked import bear_being_forked
 from skaae._implicit import ImplicitGenerativeModel
 from skaae._modes import gradients
-from skaae._persistence import from_files, read_files
+from skaae._persistence import from_files, open_files
 
 #: The classes that a file may name.
 ESTIMATORS: dict[str, type] = {
@@ -99,8 +99,8 @@ def load_files(
     """Load as :func:`load` does, where asked also from a cache that is made of symbolic links."""
     bear_being_forked()
     try:
-        files = read_files(path, follow_links=follow_links)
-        with gradients():  # so that training can go on from the weights
+        # Gradients, so that training can go on from the weights.
+        with open_files(path, follow_links=follow_links) as files, gradients():
             return from_files(files, ESTIMATORS, device=device, custom_objects=custom_objects)
     except ValueError as error:
         raise ValueError(f"{path}: {str(error)[:1000]}") from error

@@ -102,7 +102,7 @@ def test_an_unfitted_estimator_is_not_pushed(hub):
 
 
 def test_what_is_too_large_to_be_read_again_is_not_pushed(hub, monkeypatch):
-    monkeypatch.setattr("skaae._persistence._files._LARGEST_DOCUMENT", 100)
+    monkeypatch.setattr("skaae._persistence._documents.LARGEST", 100)
     with pytest.raises(ValueError, match="at most 100 bytes"):
         push_to_hub(fitted_small(), "user/small")
     assert not hub.repositories

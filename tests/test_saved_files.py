@@ -132,7 +132,7 @@ def test_a_path_without_a_name_is_refused(tmp_path, monkeypatch, path):
 
 
 def test_what_is_too_large_to_be_read_again_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("skaae._persistence._files._MOST_OPENED", 3)
+    monkeypatch.setattr("skaae._persistence._documents._MOST_OPENED", 3)
     with pytest.raises(ValueError, match="at most 3 lists"):
         fitted_small().save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from estimator_cases import short_fits_may_warn
 from persistence_cases import DOCUMENT, WEIGHTS
+from watching import actions
 
 import skaae
 
@@ -83,16 +84,21 @@ def spoilt_copy(original, folder, rng):
 
 
 def loads(path):
-    """Return whether a file loads; it may only be refused with a ValueError that names it."""
+    """Return whether a file loads; it may only be refused with a ValueError that names it.
+
+    Either way nothing is written, started, imported or executed.
+    """
     start = time.process_time()
     try:
-        skaae.load(path)
+        with actions() as found:
+            skaae.load(path)
     except ValueError as error:
         named = str(path) in str(error)
         assert named
         return False
     finally:
         assert time.process_time() - start < 1.0
+        assert found == []
     return True
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from skaae._persistence._documents import DOCUMENT, WEIGHTS
 from skaae._persistence._estimators import from_files, to_files, versions
 from skaae._persistence._fields import Fitted
-from skaae._persistence._files import DOCUMENT, WEIGHTS, read_files, write_files
+from skaae._persistence._files import open_files, write_files
 from skaae._persistence._saving import SavingMixin
 
 __all__ = [
@@ -13,7 +14,7 @@ __all__ = [
     "Fitted",
     "SavingMixin",
     "from_files",
-    "read_files",
+    "open_files",
     "to_files",
     "versions",
     "write_files",

@@ -17,15 +17,24 @@ from torch import Tensor, nn
 
 from skaae._device import new_generator, resolve_device
 from skaae._latent import Latent
-from skaae._persistence._files import DOCUMENT, FORMAT, WEIGHTS, check_document, parse_document
+from skaae._persistence._documents import (
+    DOCUMENT,
+    FORMAT,
+    WEIGHTS,
+    check_document,
+    parse_document,
+)
+from skaae._persistence._files import Files
 from skaae._persistence._kinds import expect, fields_of
 from skaae._persistence._values import Reader, Writer
+from skaae._persistence._weights import Weights, check_header, within_memory
 from skaae._portable import device_here, warn_of_version
 from skaae._scoped_randomness import ScopedRandomness
 from skaae._version import __version__
 from skaae.networks import OWN_BUILDERS
 
 _PARTS = ("format", "estimator", "versions", "parameters", "fitted", "model")
+_TENSORS = ("array", "model", "training")
 # Layers of a network that a file may ask for, and numbers that a prior or posterior may compute
 # with: far beyond use, and far below what takes a second to build.
 _MOST_LAYERS = 64
@@ -51,7 +60,7 @@ def to_files(estimator: Any, *, training: bool) -> dict[str, bytes]:
     Raises
     ------
     ValueError
-        If the document is too large to be read again.
+        If the document, or what names the tensors, is too large to be read again.
     """
     check_is_fitted(estimator)
     estimator._validate_params()
@@ -86,10 +95,9 @@ def to_files(estimator: Any, *, training: bool) -> dict[str, bytes]:
     }
     data = json.dumps(document, allow_nan=False, indent=1).encode()
     check_document(data)
-    return {
-        DOCUMENT: data,
-        WEIGHTS: safetensors.torch.save(_apart(writer.tensors | tensors)),
-    }
+    packed = safetensors.torch.save(_apart(writer.tensors | tensors))
+    check_header(packed)
+    return {DOCUMENT: data, WEIGHTS: packed}
 
 
 def _name(case: type) -> str:
@@ -113,7 +121,7 @@ def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_files(
-    files: dict[str, bytes],
+    files: Files,
     estimators: dict[str, type],
     *,
     device: str | torch.device,
@@ -123,7 +131,7 @@ def from_files(
 
     Parameters
     ----------
-    files : dict of str to bytes
+    files : Files
     estimators : dict of str to type
         Which classes a file may name.
     device : str or torch.device
@@ -133,15 +141,28 @@ def from_files(
     Raises
     ------
     ValueError
-        If anything in the files is not what ``to_files`` writes.
+        If anything in the files is not what ``to_files`` writes, or there is no memory for it.
     """
-    document = fields_of(parse_document(files[DOCUMENT]), set(_PARTS), DOCUMENT)
-    tensors = _parsed_tensors(files[WEIGHTS])
-    values, weights, training = (
-        {name.removeprefix(f"{part}."): t for name, t in tensors.items() if _part(name) == part}
-        for part in ("array", "model", "training")
-    )
-    reader = Reader({f"array.{name}": value for name, value in values.items()}, custom_objects)
+    document = fields_of(parse_document(files.document), set(_PARTS), DOCUMENT)
+    weights = Weights(files.weights)
+    for name in weights.shapes:
+        expect(name.partition(".")[0] in _TENSORS, WEIGHTS, "tensors of ours", name)
+    with within_memory(files.weights.size):
+        estimator = _estimator(document, weights, estimators, device, custom_objects)
+    files.check()
+    _compare_versions(document["versions"], type(estimator).__name__)
+    return estimator
+
+
+def _estimator(
+    document: dict[str, Any],
+    weights: Weights,
+    estimators: dict[str, type],
+    device: str | torch.device,
+    custom_objects: Any,
+) -> Any:
+    """Return an estimator; of the weights, no tensor is read before its shape is found right."""
+    reader = Reader(weights, custom_objects)
     case = _estimator_class(document["estimator"], estimators, reader)
     estimator = case(**_parameters_of(case, document["parameters"], reader))
     estimator._validate_params()
@@ -150,30 +171,20 @@ def from_files(
     fitted["model_"] = model
     _check_fitted(case, fitted, model)
     reader.check_all_used()
-    place = device_here(fitted["device_"]) if _is_auto(device) else resolve_device(device)
-    fitted["device_"], fitted["model_"] = place, model.to(place)
-    vars(estimator).update(fitted)
+    estimator.model_ = model
+    estimator._check_resumable(weights.of("training"))
+    _fill(model, weights.read_all("model"))
+    training = weights.read_all("training")
     _check_finite(training)
+    place = device_here(fitted["device_"]) if _is_auto(device) else resolve_device(device)
+    fitted["device_"], fitted["model_"] = place, model.to(place).eval()
+    vars(estimator).update(fitted)
     estimator._resume(training)
-    _compare_versions(document["versions"], case.__name__)
     return estimator
 
 
 def _is_auto(device: Any) -> bool:
     return isinstance(device, str) and device == "auto"
-
-
-def _part(name: str) -> str:
-    part = name.partition(".")[0]
-    expect(part in ("array", "model", "training"), WEIGHTS, "tensors of ours", name)
-    return part
-
-
-def _parsed_tensors(data: bytes) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(data)
-    except Exception as error:  # it raises its own, KeyError for unknown dtypes, and others
-        raise ValueError(f"{WEIGHTS}: expected safetensors: {str(error)[:200]}.") from error
 
 
 def _estimator_class(name: Any, estimators: dict[str, type], reader: Reader) -> Any:
@@ -203,23 +214,24 @@ def _decoded(body: Any, reader: Reader, where: str) -> dict[str, Any]:
 # The networks: first as shapes without memory, then with the weights that have those shapes.
 
 
-def _model(case: Any, body: Any, weights: dict[str, Tensor], reader: Reader) -> Any:
+def _model(case: Any, body: Any, weights: Weights, reader: Reader) -> Any:
+    """Return a model that fits its weights, which are not read."""
     arguments = _decoded(body, reader, "model")
     with _refusing("model"):
         _check_parts(arguments)
     model_class = case._fitted_attributes["model_"].type
-    trained = any(name.startswith(model_class.discriminator_prefix) for name in weights)
+    shapes = weights.of("model")
+    trained = any(name.startswith(model_class.discriminator_prefix) for name in shapes)
     with _refusing("model: it cannot be built"), torch.device("meta"):
         model = model_class(
             **{name: _built_on_cpu(value) for name, value in arguments.items()},
             has_discriminators=trained,
         ).to(torch.float32)
     model.builders.update({name: arguments[name] for name in model.builders})
-    _check_weights(model.state_dict(), weights)
+    _check_weights(model.state_dict(), shapes)
     with _refusing("model: its latents are none"):
         _check_latents(model)
-    _fill(model, weights)
-    return model.eval()
+    return model
 
 
 @contextmanager
@@ -273,7 +285,6 @@ def _check_weights(expected: dict[str, Tensor], weights: dict[str, Tensor]) -> N
                 f"{WEIGHTS}: {name}: the parameters of the model need {tuple(wanted[0])} of "
                 f"{wanted[1]}, got {tuple(got[0])} of {got[1]}."
             )
-    _check_finite(weights)
 
 
 def _check_finite(tensors: dict[str, Tensor]) -> None:
@@ -299,16 +310,17 @@ def _check_latents(model: Any) -> None:
 
 
 def _fill(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Give a model its weights, in memory of its own, where sums come out as before.
+    """Give a model its weights, in their memory, where sums come out as before.
 
     Which of them are trained is what the networks were built with: users freeze layers.
     """
+    _check_finite(weights)
     for name, buffer in model.named_buffers(recurse=False):
         buffer.copy_(weights[name])
     for child_name, child in model.named_children():
         prefix = f"{child_name}."
         own = {
-            name.removeprefix(prefix): tensor.clone()
+            name.removeprefix(prefix): tensor
             for name, tensor in weights.items()
             if name.startswith(prefix)
         }

@@ -3,30 +3,63 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
 import shutil
 import stat
+import struct
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-DOCUMENT = "model.json"
-WEIGHTS = "weights.safetensors"
-FORMAT = 1
+from skaae._persistence._documents import DOCUMENT, WEIGHTS, check_size, parse_document
 
-# Names of a hundred thousand columns and as many classes have room; more is not ours.
-_LARGEST_DOCUMENT = 2**23
-# Python takes seconds and gigabytes for millions of lists.
-_MOST_OPENED = 2**18
+# A comment of a zip may be half as long.
+_LARGEST_PIECE = 2**17
 
 
 # ------------------------------------------------------------------------------ reading
 
 
-def read_files(path: Path, *, follow_links: bool = False) -> dict[str, bytes]:
-    """Return the contents of the two files, nothing else looked at.
+class Part:
+    """One of the two files: a stretch of a file that is open, of which nothing is read yet."""
+
+    def __init__(self, file: io.BufferedIOBase, name: str, start: int, size: int) -> None:
+        self._file, self._name, self._start, self.size = file, name, start, size
+
+    def read(self, begin: int, n_bytes: int) -> bytes:
+        """Return some of its bytes; raise ValueError where they are no longer there."""
+        data = bytearray(n_bytes)
+        self.read_into(begin, data)
+        return bytes(data)
+
+    def read_into(self, begin: int, octets: Any) -> None:
+        """Fill an array of bytes; raise ValueError where there are no longer as many."""
+        self._file.seek(self._start + begin)
+        view, done = memoryview(octets), 0
+        while done < len(view):  # a system may hand over 2 GiB at a time
+            n_read = self._file.readinto(view[done:])
+            if not n_read:
+                raise ValueError(f"{self._name}: it was cut while it was read.")
+            done += n_read
+
+
+class Files(NamedTuple):
+    """What is at a path: the document, and weights that are open and not read.
+
+    ``check`` reads them to the end, and raises ValueError where a zip has another sum for them.
+    """
+
+    document: bytes
+    weights: Part
+    check: Callable[[], object]
+
+
+@contextmanager
+def open_files(path: Path, *, follow_links: bool = False) -> Iterator[Files]:
+    """Open the two files, nothing else looked at.
 
     Parameters
     ----------
@@ -42,60 +75,107 @@ def read_files(path: Path, *, follow_links: bool = False) -> dict[str, bytes]:
     ValueError
         If it is not what ``save`` writes.
     """
-    if path.is_dir():
-        return {
-            name: _read_file(path / name, limit, follow_links=follow_links)
-            for name, limit in _limits()
-        }
-    if path.exists() and not path.is_file():
-        raise ValueError("expected a folder or a zip file.")
-    return _read_zip(path)
+    with ExitStack() as stack:
+        if path.is_dir():
+            document = _opened(path / DOCUMENT, stack, follow_links)
+            check_size(DOCUMENT, document.size)
+            data = document.read(0, document.size)
+            yield Files(data, _opened(path / WEIGHTS, stack, follow_links), lambda: None)
+        elif path.exists() and not path.is_file():
+            raise ValueError("expected a folder or a zip file.")
+        else:
+            yield _opened_zip(path, stack)
 
 
-def _limits() -> list[tuple[str, int | None]]:
-    return [(DOCUMENT, _LARGEST_DOCUMENT), (WEIGHTS, None)]
-
-
-def _read_file(path: Path, limit: int | None, *, follow_links: bool) -> bytes:
+def _opened(path: Path, stack: ExitStack, follow_links: bool) -> Part:
     try:
         found = path.stat() if follow_links else path.lstat()
     except OSError as error:
         raise ValueError(f"{path.name}: expected a file, found none.") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{path.name}: expected a file, not a symbolic link or a folder.")
-    _check_size(path.name, found.st_size, limit)
-    # A file that grows, or becomes a link, between the look and the read changes nothing.
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+    _check_regular(path.name, found)
+    # What becomes a link or a pipe between the look and the opening changes nothing.
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= 0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        return file.read(found.st_size)
+    file = stack.enter_context(os.fdopen(os.open(path, flags), "rb"))
+    found = os.fstat(file.fileno())
+    _check_regular(path.name, found)
+    return Part(file, path.name, 0, found.st_size)
 
 
-def _check_size(name: str, size: int, limit: int | None) -> None:
-    if limit is not None and size > limit:
-        raise ValueError(f"{name}: expected at most {limit:,} bytes, got {size:,}.")
+def _check_regular(name: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{name}: expected a file, not a symbolic link or a folder.")
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
-    size = path.stat().st_size
+class _InPieces(io.BufferedReader):
+    """A file of which no more is read at once than a zip of two members needs.
+
+    The list of members is as long as a zip says that it is, and read at once.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        rest = size is None or size < 0
+        if size is None or rest or size > _LARGEST_PIECE:
+            size = _LARGEST_PIECE + 1
+        data = super().read(size)
+        if len(data) > _LARGEST_PIECE:
+            raise ValueError("expected a zip file with a short list of members.")
+        return data
+
+
+def _opened_zip(path: Path, stack: ExitStack) -> Files:
+    file = stack.enter_context(_InPieces(io.FileIO(path)))
+    size = os.fstat(file.fileno()).st_size
+    with _refusing_zip():
+        archive = stack.enter_context(zipfile.ZipFile(file))
+        members = archive.infolist()
+        names = sorted(member.filename for member in members)
+        if names != [DOCUMENT, WEIGHTS]:
+            raise ValueError(
+                f"expected the members {DOCUMENT} and {WEIGHTS}, once each, got "
+                f"{str(names[:5])[:200]}."
+            )
+        for member in members:
+            _check_member(member, size)
+        check_size(DOCUMENT, archive.getinfo(DOCUMENT).file_size)
+        document = b"".join(_pieces(archive, DOCUMENT))
+        start = _start_of(archive, WEIGHTS, file)
+        weights = Part(file, WEIGHTS, start, archive.getinfo(WEIGHTS).file_size)
+    return Files(document, weights, lambda: _read_through(archive))
+
+
+@contextmanager
+def _refusing_zip() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            names = sorted(member.filename for member in members)
-            if names != [DOCUMENT, WEIGHTS]:
-                raise ValueError(
-                    f"expected the members {DOCUMENT} and {WEIGHTS}, once each, got "
-                    f"{str(names[:5])[:200]}."
-                )
-            for member in members:
-                _check_member(member, size)
-            for name, limit in _limits():
-                _check_size(name, archive.getinfo(name).file_size, limit)
-            return {name: archive.read(name) for name, _ in _limits()}
+        yield
     except ValueError:
         raise
     except Exception as error:  # a dozen kinds, which differ with Python's version
         raise ValueError(f"expected a zip file of skaae: {str(error)[:200]}.") from error
+
+
+def _pieces(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield what a member holds; the last piece raises where the sum over them differs."""
+    with archive.open(name) as member:
+        while piece := member.read(_LARGEST_PIECE):
+            yield piece
+
+
+def _read_through(archive: zipfile.ZipFile) -> None:
+    with _refusing_zip():
+        for _ in _pieces(archive, WEIGHTS):
+            pass
+
+
+def _start_of(archive: zipfile.ZipFile, name: str, file: io.BufferedIOBase) -> int:
+    """Return where in a zip the bytes of a member are; zipfile would read all before them."""
+    archive.open(name).close()  # it compares the header there with the list of members
+    begin = archive.getinfo(name).header_offset
+    file.seek(begin)
+    # Fixed fields, of which the last two are the lengths of a name and of what else follows.
+    header = file.read(30)
+    n_name, n_further = struct.unpack("<HH", header[26:])
+    return begin + len(header) + int(n_name + n_further)
 
 
 def _check_member(member: zipfile.ZipInfo, size: int) -> None:
@@ -107,57 +187,6 @@ def _check_member(member: zipfile.ZipInfo, size: int) -> None:
         raise ValueError(f"{member.filename}: expected a member that is stored, not compressed.")
     if member.file_size != member.compress_size or member.file_size > size:
         raise ValueError(f"{member.filename}: expected no more than there is in the file.")
-
-
-def parse_document(data: bytes) -> dict[str, Any]:
-    """Return the JSON document.
-
-    Raises
-    ------
-    ValueError
-        If it is not valid JSON, has too many lists, nests too deeply, names something twice, or is
-        of another format.
-    """
-    _check_opened(data)
-    try:
-        document = json.loads(
-            data.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique
-        )
-    except RecursionError:
-        raise ValueError(f"{DOCUMENT}: it nests too deeply.") from None
-    except ValueError as error:  # of JSON, of UTF-8, of a number with too many digits
-        raise ValueError(f"{DOCUMENT}: expected JSON: {str(error)[:200]}.") from error
-    if not isinstance(document, dict) or type(document.get("format")) is not int:
-        raise ValueError(f"{DOCUMENT}: expected an object with the number of a format.")
-    if not 1 <= document["format"] <= FORMAT:
-        raise ValueError(
-            f"{DOCUMENT}: expected a format from 1 to {FORMAT}, got {document['format']}. If a "
-            "newer skaae wrote it, upgrade to load it."
-        )
-    return document
-
-
-def _check_opened(data: bytes) -> None:
-    n_opened = data.count(b"[") + data.count(b"{")
-    if n_opened > _MOST_OPENED:
-        raise ValueError(f"{DOCUMENT}: expected at most {_MOST_OPENED:,} lists, got {n_opened:,}.")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def check_document(data: bytes) -> None:
-    """Raise ValueError where a document is too large to be read again."""
-    _check_size(DOCUMENT, len(data), _LARGEST_DOCUMENT)
-    _check_opened(data)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
 
 
 # ------------------------------------------------------------------------------ writing
@@ -226,7 +255,8 @@ def _is_ours(path: Path, as_zip: bool) -> bool:
     elif not as_zip:
         return False
     try:
-        parse_document(read_files(path)[DOCUMENT])
+        with open_files(path) as files:
+            parse_document(files.document)
     except ValueError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from numbers import Real
 from typing import Any, get_type_hints
@@ -91,6 +92,12 @@ def _with_parameters(case: type[BaseEstimator], body: Any, reader: Any, where: s
     return case(**{name: reader.decode(item, f"{where}.{name}") for name, item in body.items()})
 
 
+@functools.cache
+def _types_of(record: type) -> dict[str, Any]:
+    """Return the types of fields; annotations are text, which Python compiles and runs."""
+    return get_type_hints(record)
+
+
 class Record(Kind):
     """A dataclass of fitted state: its name and fields, of the types that it declares."""
 
@@ -112,7 +119,7 @@ class Record(Kind):
         known = isinstance(body["class"], str) and body["class"] in RECORDS
         expect(known, where, f"one of {sorted(RECORDS)}", body["class"])
         record = RECORDS[body["class"]]
-        types = get_type_hints(record)
+        types = _types_of(record)
         names = {field.name for field in dataclasses.fields(record)}
         found = {
             name: reader.decode(item, f"{where}.{name}")

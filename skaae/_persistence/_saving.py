@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skaae._persistence._documents import WEIGHTS
 from skaae._persistence._estimators import to_files
 from skaae._persistence._fields import Fitted
-from skaae._persistence._files import WEIGHTS, write_files
+from skaae._persistence._files import write_files
 
 
 class SavingMixin:
@@ -82,7 +83,13 @@ class SavingMixin:
         """Return what of training can go on later beside the model."""
         return {}
 
-    def _resume(self, state: dict[str, Tensor]) -> None:
-        """Take what ``_training_state`` returned; raise ValueError where it cannot have."""
+    def _check_resumable(self, state: dict[str, Tensor]) -> None:
+        """Raise ValueError where tensors have names and shapes that training cannot go on from.
+
+        They are on the meta device: nothing is read before.
+        """
         if state:
             raise ValueError(f"{WEIGHTS}: expected no state of training, got {sorted(state)[:3]}.")
+
+    def _resume(self, state: dict[str, Tensor]) -> None:
+        """Take what ``_training_state`` returned; raise ValueError where it cannot have."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skaae._persistence._kinds import KINDS, Kind, expect
 from skaae._persistence._nouns import NOUN_KINDS
+from skaae._persistence._weights import Weights
 
 _KINDS: list[Kind] = [*KINDS, *NOUN_KINDS]
 _BY_NAME = {kind.name: kind for kind in _KINDS}
@@ -81,18 +82,18 @@ class Reader:
 
     Parameters
     ----------
-    tensors : dict of str to Tensor
+    weights : Weights
+        Of which an array is read when a value asks for it.
     custom_objects : sequence or dict
         What the caller of ``load`` handed over.
     """
 
-    def __init__(self, tensors: dict[str, Tensor], custom_objects: Any) -> None:
-        self._tensors = tensors
+    def __init__(self, weights: Weights, custom_objects: Any) -> None:
+        self._weights, self._names = weights, {f"array.{name}" for name in weights.of("array")}
         self._custom = _by_name(custom_objects)
         self._used: set[str] = set()
         self._depth, self._cost_left = 0, _MOST_COST
-        held = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        self._memory_left = _MEMORY + _MEMORY_PER_BYTE * held
+        self._memory_left = _MEMORY
 
     def decode(self, value: Any, where: str) -> Any:
         """Return the value that a writer encoded; raise ValueError where it cannot have."""
@@ -115,12 +116,15 @@ class Reader:
             self._depth -= 1
 
     def tensor(self, name: Any, where: str) -> Tensor:
-        """Return a copy of a tensor by its name."""
-        known = isinstance(name, str) and name in self._tensors
+        """Return a tensor by its name, in memory of its own."""
+        known = isinstance(name, str) and name in self._names
         expect(known, where, "the name of a tensor in the file of weights", name)
+        n_bytes = self._weights.n_bytes([name])
+        if name not in self._used:  # those that nothing uses account for no values
+            self._memory_left += _MEMORY_PER_BYTE * n_bytes
         self._used.add(name)
-        self.spend(self._tensors[name].numel() * self._tensors[name].element_size(), where)
-        return self._tensors[name].clone()
+        self.spend(n_bytes, where)
+        return self._weights.read(name)
 
     def spend(self, n_bytes: int, where: str) -> None:
         """Raise ValueError where values take more memory than the files account for."""
@@ -132,7 +136,7 @@ class Reader:
 
     def check_all_used(self) -> None:
         """Raise ValueError where a tensor is there that no value asked for."""
-        further = sorted(set(self._tensors) - self._used)
+        further = sorted(self._names - self._used)
         expect(not further, "weights.safetensors", "no further tensors", further[:3])
 
     def custom(self, names: list[Any], where: str) -> Any:

@@ -1,5 +1,9 @@
 """Settings, tables and containers at random, for tests of what holds for all of them."""
 
+import io
+import tempfile
+
+import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -29,6 +33,18 @@ def names(X):
     return [f"x{k}" for k in range(X.shape[1])]
 
 
+def on_disk(X):
+    with tempfile.TemporaryFile() as file:
+        file.write(X.tobytes())
+        file.flush()
+        return np.memmap(file, X.dtype, "r+", shape=X.shape)  # keeps what it maps
+
+
+def hdf5(X):
+    file = h5py.File(io.BytesIO(), "w")
+    return file.create_dataset("rows", data=X)
+
+
 #: What rows may come in.
 CONTAINERS = {
     "array": lambda X: X,
@@ -41,6 +57,8 @@ CONTAINERS = {
     "tensor": lambda X: torch.as_tensor(X.copy()),
     "csr": sparse.csr_array,
     "coo": sparse.coo_matrix,
+    "memmap": on_disk,
+    "hdf5": hdf5,
 }
 
 #: Tables of a shape, from a generator of NumPy.

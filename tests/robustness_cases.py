@@ -1,8 +1,13 @@
-"""What tests of faults, of random settings and of odd tables share: all answers of a fit."""
+"""What tests of faults, threads, random settings and odd tables share: all answers of a fit."""
 
+import threading
+import time
 import warnings
 
 import numpy as np
+import torch
+from estimator_cases import ESTIMATORS
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 
@@ -39,3 +44,47 @@ def fit_and_hear(model, X, y=None):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(X, y)
     return [str(warning.message) for warning in caught]
+
+
+def fitted_answers(name, X, y):
+    """Return what an estimator answers that is fitted to these rows."""
+    return answers(clone(ESTIMATORS[name]).fit(X, y), X, y)
+
+
+def put_fitted_answers(queue, names, X, y):
+    """Put them into a queue, from a process that knows nothing of the settings of the tests."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    queue.put({name: fitted_answers(name, X, y) for name in names})
+
+
+def in_threads(function, arguments, seconds=120.0):
+    """Return what a function answers to each of the arguments, begun at one moment.
+
+    Threads that wait for each other for ever are an error, and do not keep the process from ending,
+    as those of an executor would.
+    """
+    arguments = list(arguments)
+    start, found, failed = threading.Barrier(len(arguments)), {}, []
+
+    def begun_together(k):
+        try:
+            start.wait(timeout=seconds)
+            found[k] = function(arguments[k])
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [
+        threading.Thread(target=begun_together, args=(k,), daemon=True)
+        for k in range(len(arguments))
+    ]
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=max(0.0, end - time.monotonic()))
+    if failed:
+        raise failed[0]
+    n_waiting = sum(thread.is_alive() for thread in threads)
+    assert not n_waiting, f"{n_waiting} of {len(threads)} threads still wait after {seconds} s"
+    return [found[k] for k in range(len(arguments))]

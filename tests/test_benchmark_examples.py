@@ -1,8 +1,10 @@
-"""The benchmark that counts what goes wrong in default fits: what it leaves, and its page."""
+"""The benchmarks that count what goes wrong in default fits and what grows: what they find."""
 
+import functools
 import json
 import runpy
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +89,45 @@ def test_the_page_has_medians_worst_figures_and_seeds_that_warned():
     lines = page("told")(sets).splitlines()
     assert lines[0] == "- letter, 8: collapsed, seeds [3] of 5."
     assert lines[1] == "- letter, 8: ``SomeWarning: codes ...``, seeds [3] of 5."
+
+
+# --------------------------------------------------------------------------------- what grows
+
+
+@pytest.fixture
+def soak(monkeypatch):
+    """Return what soak.py defines."""
+    pytest.importorskip("psutil")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    yield runpy.run_path(str(BENCHMARKS / "soak.py"))
+    for module in ("provenance", "report"):
+        sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize(
+    ("what", "most"), [("resident memory, MB", 102), ("threads", 100), ("open files", 100)]
+)
+def test_what_grows_is_named(soak, tmp_path, what, most):
+    report = soak["Report"]("soak", tmp_path)
+    early = dict.fromkeys(soak["MEASURED"], 100)
+    assert soak["report_growth"](report, "fits", early, {**early, what: most}) == []
+    (told,) = soak["report_growth"](report, "fits", early, {**early, what: most + 1})
+    assert told == f"fits: {what} grew from 100 to {most + 1}"
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [(2.4, None), (2.6, "2.6 times the error of a fit"), (11.0, "restored worse after")],
+)
+def test_last_rows_that_are_not_learnt_are_named(soak, tmp_path, monkeypatch, after, told):
+    held = dict.fromkeys(soak["MEASURED"], 100)
+    instead = {
+        "Report": functools.partial(soak["Report"], folder=tmp_path),
+        "fit_many": lambda *_: (held, held),
+        "learn_in_pieces": lambda *_: (held, held, (10.0, after, 1.0)),
+    }
+    for name, value in instead.items():
+        monkeypatch.setitem(soak["main"].__globals__, name, value)
+    monkeypatch.setattr(sys, "argv", ["soak.py"])
+    with nullcontext() if told is None else pytest.raises(SystemExit, match=told):
+        soak["main"]()

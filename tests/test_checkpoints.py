@@ -1,8 +1,10 @@
 """Fits that are killed go on, to the same bits; files that cannot be trusted are not."""
 
 import errno
+import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -302,16 +304,31 @@ def test_a_generator_of_another_device_is_no_start(X, tmp_path, kill, files):
     assert trained == [1, 2, 3]
 
 
-@pytest.mark.parametrize("fails_at", ["fsync", "open"])
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class HalfWritten(io.FileIO):
+    """A file on a disk that has room for half of what is to be written."""
+
+    def write(self, content):
+        super().write(content[: len(content) // 2])
+        full()
+
+
+FULL = {
+    "open": (Path, "open", full),
+    "write": (Path, "open", lambda path, mode: HalfWritten(path, mode)),
+    "fsync": (os, "fsync", full),
+}
+
+
+@pytest.mark.parametrize("fails_at", FULL)
 def test_a_full_disk_leaves_the_last_good_one(X, tmp_path, kill, files, monkeypatch, fails_at):
     model = AdversarialAutoencoder(**{**SHORT, "max_iter": 4})
     fit_until(kill, 2, clone(model), tmp_path, X)
     (good,) = files()
-
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(*((os, "fsync") if fails_at == "fsync" else (type(good), "open")), full)
+    monkeypatch.setattr(*FULL[fails_at])
     kill(4)
     with (
         pytest.raises(Killed),

@@ -93,5 +93,7 @@ def test_heads_need_no_label_to_map_back(split):
 def test_dead_clusters_are_named(split):
     model = AdversarialAutoencoderClusterer(10, **SHORT).fit(split[0])
     model.labels_ = np.where(model.labels_ == 7, 2, model.labels_)
-    with pytest.warns(ConvergenceWarning, match=r"1 of 10 clusters have .* no rows: \[7\]"):
+    told = r"1 of 10 clusters have .* no rows: \[7\]"
+    advice = r"Lower n_clusters, raise label_divergence_weight, or train longer \(max_iter\)"
+    with pytest.warns(ConvergenceWarning, match=rf"{told}\. {advice}"):
         model._warn_of_labels()

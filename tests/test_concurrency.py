@@ -6,14 +6,13 @@
 import multiprocessing
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
 import pytest
 import torch
 from estimator_cases import ESTIMATORS, SHORT, short_fits_may_warn
-from robustness_cases import answers
+from robustness_cases import answers, fitted_answers, in_threads, put_fitted_answers
 from sklearn.base import clone
 
 from skaae import AdversarialAutoencoder
@@ -23,26 +22,15 @@ pytestmark = short_fits_may_warn
 N_THREADS = 8
 
 
-def fitted_answers(name, X, y):
-    return answers(clone(ESTIMATORS[name]).fit(X, y), X, y)
-
-
 def assert_equal(ours, theirs):
     assert ours.keys() == theirs.keys()
     for method, values in theirs.items():
         assert np.array_equal(ours[method], values), method
 
 
-def in_threads(function, arguments):
-    """Return what a function answers to each of the arguments, begun at one moment."""
-    start = threading.Barrier(N_THREADS)
-
-    def begun_together(argument):
-        start.wait(timeout=60)
-        return function(argument)
-
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        return list(pool.map(begun_together, arguments, timeout=120))
+def test_threads_that_wait_for_ever_are_a_failure():
+    with pytest.raises(AssertionError, match="2 of 2 threads still wait"):
+        in_threads(lambda event: event.wait(), [threading.Event()] * 2, seconds=0.1)
 
 
 def test_fits_in_eight_threads_are_those_that_were_alone(wine):
@@ -60,11 +48,36 @@ def test_eight_threads_ask_one_estimator(name, wine):
         assert_equal(ours, alone)
 
 
-@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+# Python 3.12 advises against forks, of which joblib makes its processes.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    "backend", ["threading", "multiprocessing", pytest.param("loky", marks=pytest.mark.slow)]
+)
 def test_jobs_of_joblib_are_fits_that_were_alone(backend, wine):
     with joblib.parallel_config(backend, n_jobs=2):
         found = joblib.Parallel()(joblib.delayed(fitted_answers)(n, *wine) for n in ESTIMATORS)
     for name, ours in zip(ESTIMATORS, found):
+        assert_equal(ours, fitted_answers(name, *wine))
+
+
+def answers_of(process, queue):
+    """Return what a process puts into a queue, and let it end; one that waits is a failure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against forks
+        process.start()
+    try:
+        return queue.get(timeout=60)
+    finally:
+        process.kill()
+        process.join()
+
+
+@pytest.mark.slow
+def test_a_process_that_was_spawned_has_fits_that_were_alone(wine):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=put_fitted_answers, args=(queue, list(ESTIMATORS), *wine))
+    for name, ours in answers_of(process, queue).items():
         assert_equal(ours, fitted_answers(name, *wine))
 
 
@@ -89,15 +102,9 @@ def test_a_process_that_was_forked_after_a_fit_does_not_wait_for_threads_it_lack
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     process = context.Process(target=put_answers, args=(queue, model, X))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against forks
-        process.start()
-    try:
-        of_model, of_its_own, n_threads = queue.get(timeout=60)
-    finally:
-        process.kill()
-        process.join()
+    of_model, of_its_own, n_threads = answers_of(process, queue)
     assert n_threads == 1
-    alone = answers(model, X)
-    assert_equal(of_model, alone)
-    assert_equal(of_its_own, alone)
+    # Last digits of products depend on the number of threads.
+    torch.set_num_threads(1)
+    assert_equal(of_model, answers(model, X))
+    assert_equal(of_its_own, answers(clone(model).fit(X), X))

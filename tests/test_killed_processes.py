@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import signal
 import time
 
 import killed_fit
@@ -23,20 +24,48 @@ def processes():
     return context
 
 
+def last_kept(folder):
+    """Return the last epoch that a checkpoint holds, 0 where there is none."""
+    names = [path.stem for path in folder.glob("*.safetensors")]
+    return max((int(name.rpartition("-")[2]) for name in names), default=0)
+
+
+def trained(path):
+    """Return the epochs that a process has begun so far."""
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def wait_until(reached, process, seconds=60):
+    end = time.monotonic() + seconds
+    while process.is_alive() and not reached():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 def check_killed(processes, folder, seed, n_kills):
-    """Kill a fit at random moments, let it end, and compare with one that was let be."""
-    draw, path = random.Random(seed), folder / "codes.npy"
+    """Kill a fit at random moments, let it end, and compare with one that was let be.
+
+    What goes on may train again the epoch that was cut short, and none that was kept.
+    """
+    draw, fits, path = random.Random(seed), folder / "fits", folder / "codes.npy"
+    n_going_on = 0
     for attempt in range(n_kills + 1):
-        process = processes.Process(target=killed_fit.fit_and_save, args=(folder / "fits", path))
+        kept, epochs = last_kept(fits), folder / f"epochs-{attempt}"
+        process = processes.Process(target=killed_fit.fit_and_save, args=(fits, path, epochs))
         process.start()
         if attempt < n_kills:
-            while process.is_alive() and not any((folder / "fits").glob("*.safetensors")):
-                time.sleep(0.01)
-            time.sleep(draw.uniform(0.0, 0.3))
+            # Before its first epoch, in one, between two, or while a checkpoint is written.
+            n_epochs = draw.randint(0, 5) if attempt else draw.randint(2, 5)
+            wait_until(lambda n=n_epochs, path=epochs: len(trained(path)) >= n, process)
+            time.sleep(draw.uniform(0.0, 0.02))
             process.kill()
         process.join(timeout=60)
-    assert process.exitcode == 0
-    assert list((folder / "fits").iterdir()) == []
+        assert process.exitcode == (-signal.SIGKILL if attempt < n_kills else 0)
+        begun = trained(epochs)
+        assert begun == [*range(kept + 1, kept + 1 + len(begun))]
+        n_going_on += kept > 0 and len(begun) > 0
+    assert n_going_on > 0
+    assert list(fits.iterdir()) == []
     rows = load_wine().data
     assert (np.load(path) == killed_fit.fit().transform(rows)).all()
 

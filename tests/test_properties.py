@@ -1,29 +1,35 @@
 """What holds for all estimators, settings, tables and containers, drawn at random.
 
 Either ``fit`` refuses them with words, or its answers have the shapes and dtypes that were promised
-and are finite, copies agree, and nothing global has moved. ``-m long`` draws two thousand cases of
-each estimator.
+and are finite, copies and what was saved agree, rows that were mapped back may be mapped again, and
+nothing global has moved. ``-m slow`` draws further cases of each estimator, ``-m long`` two
+thousand.
 """
 
 import os
 import pickle
 import re
+import tempfile
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import property_cases
 import pytest
 import torch
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from persistence_cases import roundtrip
 from robustness_cases import answers
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info
 
 N_EXAMPLES = 30
+N_SLOW = 80
 N_NIGHTLY = int(os.environ.get("SKAAE_EXAMPLES", "2000"))
 
 # Fits of a moment, which a busy machine may hold up.
@@ -95,9 +101,26 @@ def check(name, case):
             assert method in ("score", "predict_proba") or as_array.dtype == floats, method
             is_tensor = isinstance(rows, torch.Tensor) and method not in ("score", "sample")
             assert isinstance(values, torch.Tensor) == is_tensor, method
+        check_mapped_back(model, rows, found)
         assert_agree(found, answers(pickle.loads(pickle.dumps(model)), rows, y))
+        with tempfile.TemporaryDirectory() as folder:
+            assert_agree(found, answers(roundtrip(model, Path(folder)), rows, y))
         assert_agree(found, answers(other.fit(rows, y), rows, y))
         assert_agree(found, answers(model, rows, y))
+
+
+def check_mapped_back(model, rows, found):
+    """Map rows again that were mapped back."""
+    if "transform" not in found or not np.isfinite(np.asarray(found["inverse_transform"])).all():
+        return
+    restored, codes = found["inverse_transform"], found["transform"]
+    if hasattr(model, "feature_names_in_"):
+        restored = pd.DataFrame(restored, columns=model.feature_names_in_)
+    again = model.transform(restored)
+    assert type(again) is type(codes)
+    assert again.shape == codes.shape
+    assert again.dtype == codes.dtype
+    assert np.isfinite(np.asarray(again)).all()
 
 
 def expected_shapes(name, model, n_rows):
@@ -122,6 +145,14 @@ def assert_agree(found, theirs):
 @settings(max_examples=N_EXAMPLES, derandomize=True, **PROFILE)
 @given(data=st.data())
 def test_a_fit_is_refused_in_words_or_keeps_its_promises(name, data):
+    check(name, data.draw(property_cases.cases(name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", property_cases.ESTIMATORS)
+@settings(max_examples=N_SLOW, derandomize=True, **PROFILE)
+@given(data=st.data())
+def test_further_fits_are_refused_in_words_or_keep_their_promises(name, data):
     check(name, data.draw(property_cases.cases(name)))
 
 

@@ -1,6 +1,7 @@
 """A loss that is not finite: tried again, a bounded number of times, and told of."""
 
 import math
+import re
 import warnings
 
 import numpy as np
@@ -145,6 +146,12 @@ def fit_and_read_warnings(model, wine):
     return [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
 
 
+def assert_advises(message):
+    """Assert that it names a loss that was lost, and what to change."""
+    advice = r"Lower learning_rate \([\w, ]*(regularization|divergence)[\w, ]*\), here or of the"
+    assert re.search(advice, message)
+
+
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_fit_recovers_and_says_so_once(name, wine, lose):
     lose(2)
@@ -154,6 +161,7 @@ def test_a_fit_recovers_and_says_so_once(name, wine, lose):
     assert len(said) == 1
     assert "in epochs [2]" in said[0]
     assert "at last at 0.5 of it" in said[0]
+    assert_advises(said[0])
     assert model.n_iter_ == 3
     assert np.isfinite(model.sample(5, random_state=0)).all()
 
@@ -163,7 +171,9 @@ def test_a_fit_that_does_not_recover_has_the_last_good_state(name, wine, lose):
     lose(*range(2, 100))
     model = clone(ESTIMATORS[name]).set_params(max_iter=20)
     messages = fit_and_read_warnings(model, wine)
-    assert messages == [text for text in messages if "Training stopped in epoch 7" in text]
+    (message,) = messages
+    assert "Training stopped in epoch 7" in message
+    assert_advises(message)
     assert model.n_iter_ == 7
     assert np.isfinite(model.sample(5, random_state=0)).all()
 

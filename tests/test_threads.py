@@ -1,11 +1,11 @@
 import multiprocessing
 import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
 import torch
+from robustness_cases import in_threads
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -113,9 +113,7 @@ def blas_threads():
 
 def let_blas_have(n_threads):
     """Set it for all: who has limited BLAS keeps others from it for as long as the thread lives."""
-    setter = threading.Thread(target=threadpool_limits, args=(n_threads, "blas"))
-    setter.start()
-    setter.join()
+    in_threads(lambda n: threadpool_limits(n, "blas"), [n_threads])
 
 
 @pytest.fixture
@@ -150,21 +148,31 @@ def test_blocks_within_blocks_give_the_threads_of_blas_back_at_the_end(two_of_bl
 
 def test_threads_that_meet_leave_blas_as_it_was(two_of_blas):
     """Who limits it first may end first or last: the number is one of the whole process."""
-    inside, together = [], threading.Barrier(4)
+    inside = []
+    # Those that have limited it live on while another thread looks, and limits it too.
+    meet = threading.Barrier(5, timeout=60)
 
     def limit():
-        together.wait()
         for _ in range(20):
             with one_blas_thread():
                 inside.append(blas_threads())
-        return blas_threads()
+        meet.wait()
+        meet.wait()
+        limited = blas_threads()
+        meet.wait()
+        return limited
 
-    with ThreadPoolExecutor(4) as pool:
-        waited = [pool.submit(limit) for _ in range(4)]
-        wait(waited)
-        assert blas_threads() == {2}
+    def look_on():
+        meet.wait()
+        left = blas_threads()
         with threadpool_limits(1, user_api="blas"):
-            assert pool.submit(blas_threads).result() == {1}
+            meet.wait()
+            meet.wait()
+        return left
+
+    left, *limited = in_threads(lambda act: act(), [look_on, *[limit] * 4])
+    assert left == {2}
+    assert limited == [{1}] * 4
     assert inside == [{1}] * 80
 
 
@@ -184,9 +192,9 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait():
             leave.wait()
 
     # Another thread, which the forked process will not have.
-    other = threading.Thread(target=stay)
+    other = threading.Thread(target=stay, daemon=True)
     other.start()
-    entered.wait()
+    assert entered.wait(timeout=60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 advises against it
         process.start()
@@ -194,7 +202,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait():
     process.kill()
     process.join()
     leave.set()
-    other.join()
+    other.join(timeout=60)
     assert process.exitcode == 0
 
 

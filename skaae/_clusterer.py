@@ -105,8 +105,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If a cluster has no rows, codes clearly miss the prior, codes or decoder have collapsed, a
-        loss was not finite, or Ctrl-C ended training.
+        If a cluster has less than a hundredth of an even share of the rows, codes clearly miss the
+        prior, codes or decoder have collapsed, a loss was not finite, or Ctrl-C ended training.
 
     References
     ----------

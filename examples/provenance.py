@@ -1,5 +1,6 @@
 """Where figures come from: versions and hardware, as the scripts of both folders record them."""
 
+import hashlib
 import os
 import platform
 from importlib import metadata
@@ -7,12 +8,23 @@ from pathlib import Path
 
 import torch
 
+import skaae
+
 
 def versions():
     names = ("skaae", "torch", "numpy", "scikit-learn", "pythae")
     installed = {dist.name: dist.version for dist in metadata.distributions()}
     found = {name: installed[name] for name in names if name in installed}
     return {**found, "python": platform.python_version()}
+
+
+def code():
+    """Return a name for the state of skaae's code, which versions do not tell apart."""
+    folder, found = Path(skaae.__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        found.update(path.relative_to(folder).as_posix().encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def hardware():

@@ -154,7 +154,7 @@ def test_small_colour_images_go_through_a_script(monkeypatch, tmp_path, capsys):
         (
             "generative_models",
             ["GMMN", "VAE"],
-            ["GMMN: Frechet distance", "VAE: Parzen log-likelihood", "VAE: prior match ratio"],
+            ["GMMN: Frechet distance", "VAE: Parzen log-likelihood", "VAE: codes told from prior"],
             1,
         ),
     ],
@@ -186,20 +186,29 @@ def test_a_row_that_no_script_has_is_refused(monkeypatch, tmp_path):
 def test_the_page_answers_from_the_figures(monkeypatch):
     monkeypatch.syspath_prepend(PAPER)
     page = runpy.run_path(str(PAPER / "page.py"))
-    others = {"GAN": (50.0,), "WGAN-GP": (3.0,), "GMMN": (47.0,)}
-    figures = {"VAE": (18.0, 5.6), "AAE, bernoulli": (6.0, 1.0), **others}
+    others = {"GAN": (50.0,), "GAN, gradient penalty": (4.0,), "WGAN-GP": (3.0,), "GMMN": (47.0,)}
+    figures = {"VAE": (18.0, 5.6, 81.0), "AAE, bernoulli": (6.0, 1.0, 55.0), **others}
+    measures = ("Frechet distance", "prior match ratio", "codes told from prior")
     rows = {}
     for model, values in figures.items():
-        for measure, value in zip(("Frechet distance", "prior match ratio"), values):
+        for measure, value in zip(measures, values):
             row = {"values": [value], "unit": "", "paper": None, "seconds_per_fit": [3.0]}
             rows[f"{model}: {measure}"] = row
     said = page["answer"](rows)
-    for part in ("distance of 6 from", "other's 5.6 times", "GAN is at 50,", "WGAN-GP at 3 and"):
+    for part in (
+        "distance of 6 from",
+        "other's 5.6 times",
+        "told from it 55 % of the time, the other's 81 %",
+        "plain GAN is at 50,",
+        "gradient penalty at 4,",
+        "WGAN-GP at 3 and",
+    ):
         assert part in said
     assert page["answer"]({}) == ""
     lines = page["matrix"](rows).splitlines()
     at = lines.index("    * - VAE")
-    assert lines[at : at + 4] == ["    * - VAE", "      - 18", "      - 5.6", "      - 3"]
+    shown = ["    * - VAE", "      - 18", "      - 5.6", "      - 81", "      - 3"]
+    assert lines[at : at + 5] == shown
 
 
 def test_the_page_shows_paper_and_figure_side_by_side(monkeypatch):

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from skaae.metrics import cluster_error
 
 sys.path.append(str(Path(__file__).parents[1]))
-from provenance import hardware, versions
+from provenance import code, hardware, versions
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -99,6 +99,7 @@ class Record:
             "data": data or [self.images.name, len(self.images.X_train), len(self.images.X_test)],
             "seeds": list(range(len(values))),
             "versions": versions(),
+            "code": code(),
             "hardware": hardware(),
         }
         self._write()

@@ -92,10 +92,15 @@ class ImplicitModel(nn.Module):
         prefix = self.discriminator_prefix
         return {name: value for name, value in state.items() if not name.startswith(prefix)}
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Return the row of each code, shape (n_samples, n_features)."""
+    def unbounded(self, codes: Tensor) -> Tensor:
+        """Return what the network makes of codes, before it is brought between bounds."""
         # Autocast answers in bfloat16; losses stay in the precision of the codes.
         outputs: Tensor = self.generator(codes).to(codes.dtype)
+        return outputs
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return the row of each code, shape (n_samples, n_features)."""
+        outputs = self.unbounded(codes)
         if self.low is None or self.high is None:
             return outputs
         return torch.lerp(self.low, self.high, torch.sigmoid(outputs))

@@ -12,13 +12,13 @@ from skaae.networks import MLP
 from skaae.training import Batch, ImplicitStep
 
 
-def small_model(divergence, builder=None, prior="normal"):
+def small_model(divergence, builder=None, prior="normal", bounds=None):
     with ScopedRandomness(new_generator(0)):
         model = ImplicitModel(
             5,
             code_latent(divergence, prior=prior),
             generator=builder or MLP((4,), linear_path=False),
-            bounds=None,
+            bounds=bounds,
         )
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=0.5)
@@ -147,9 +147,12 @@ def test_networks_that_draw_are_led_to_the_generator_of_the_step(global_states):
     assert global_states() == before
 
 
+@pytest.mark.parametrize("bounds", [None, (torch.zeros(5), torch.ones(5))], ids=["", "bounds"])
 @pytest.mark.parametrize(("weight", "expected"), [(1.0, True), (1e13, False)])
-def test_soundness_is_of_drawn_rows(weight, expected):
-    model = small_model(Kept(), MLP((), linear_path=False))
+def test_soundness_is_of_drawn_rows_before_they_are_brought_between_bounds(
+    weight, expected, bounds
+):
+    model = small_model(Kept(), MLP((), linear_path=False), bounds=bounds)
     with torch.no_grad():
         model.generator[0].weight.fill_(weight)
     step, batch = step_of(model), Batch(scattered(6, 5))

@@ -90,7 +90,8 @@ class ImplicitStep(BaseStep):
         return {"divergence": loss.detach(), **losses}
 
     def _answers(self, batch: Batch, generator: torch.Generator) -> list[Tensor]:
-        return [self.model(self.model.latent.sample_prior(len(batch.x), generator))]
+        # Between bounds nothing shows how far weights are gone, until their product is NaN.
+        return [self.model.unbounded(self.model.latent.sample_prior(len(batch.x), generator))]
 
     def _draw(self, n_samples: int) -> Tensor:
         latent = self.model.latent

@@ -16,6 +16,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from skaae._version import __version__
@@ -144,7 +145,10 @@ def _read(path: Path, name: str) -> tuple[Tensors, Facts]:
         raise ValueError("its content is not what was written")
     facts = json.loads(header["facts"])
     if (facts["format"], facts["skaae"]) != (_FORMAT, __version__):
-        raise ValueError(f"it was written by skaae {facts['skaae']}, this is {__version__}")
+        raise ValueError(
+            f"it was written by skaae {facts['skaae']} in format {facts['format']}, this is "
+            f"{__version__} with format {_FORMAT}"
+        )
     if facts["name"] != name:
         raise ValueError("it is of a fit with other parameters or rows")
     return tensors, facts
@@ -154,7 +158,8 @@ def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
     found = hashlib.blake2b(facts.encode(), digest_size=16)
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].contiguous().numpy().tobytes())
+        # As bytes: NumPy has no bfloat16, in which the losses of a user's divergence may be.
+        found.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

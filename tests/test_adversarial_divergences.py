@@ -209,8 +209,26 @@ def test_penalty_of_jensen_shannon_trains_the_discriminator():
     torch.testing.assert_close(network.weight.grad, 6.0 * network.weight.detach())
 
 
-def test_a_discriminator_whose_slope_is_punished_runs_in_float32():
-    assert not JensenShannon(gradient_penalty=1.0).bears_bfloat16
+def test_a_slope_is_punished_in_float32():
+    network, asked = critic([1.8, 2.4]), []
+    network.register_forward_hook(lambda *call: asked.append(call[-1].dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        JensenShannon(gradient_penalty=3.0).discriminator_loss(
+            normal(8, 2), normal(8, 2), network, generator=new_generator(0)
+        )
+    assert asked == [torch.bfloat16, torch.bfloat16, torch.float32]
+
+
+def test_a_case_that_knows_no_penalty_has_none():
+    class Older(JensenShannon):
+        def __init__(self, hidden_layer_sizes=(8,)):
+            self.hidden_layer_sizes = hidden_layer_sizes
+            self.learning_rate, self.n_discriminator_steps = 1e-3, 1
+
+    loss = Older().discriminator_loss(
+        normal(8, 2), normal(8, 2), critic([1.8, 2.4]), generator=new_generator(0)
+    )
+    assert torch.isfinite(loss)
 
 
 # ------------------------------------------------------------------ Wasserstein

@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from skaae import AdversarialAutoencoder
 from skaae.checkpoints import resumable
+from skaae.divergences import JensenShannon
 from skaae.training._pass import Pass
 
 pytestmark = short_fits_may_warn
@@ -104,3 +105,18 @@ def test_none_is_written_within_an_epoch_where_each_epoch_has_one(wine, tmp_path
     (path,) = tmp_path.iterdir()
     assert path.stem.endswith("-00000001-00000000")
     assert not any(name.startswith("pass.") for name in load_file(path))
+
+
+class InBfloat16(JensenShannon):
+    """A divergence whose loss stays in the precision of its discriminator."""
+
+    def discriminator_loss(self, *samples, **parts):
+        return super().discriminator_loss(*samples, **parts).bfloat16()
+
+
+def test_losses_in_bfloat16_are_kept_too(wine, tmp_path, kill):
+    model = clone(ESTIMATORS["autoencoder"]).set_params(batch_size=20, divergence=InBfloat16())
+    fit_until(kill, 5, clone(model), tmp_path, wine)
+    with resumable(tmp_path, every=1e-9):
+        resumed = clone(model).fit(*wine)
+    assert_same(resumed, clone(model).fit(*wine))

@@ -256,7 +256,7 @@ def test_all_but_those_of_posteriors_and_one_hot_codes_compare_samples():
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_only_f_divergences_bear_bfloat16(name):
     case = DIVERGENCES[name]
-    assert case().bears_bfloat16 == issubclass(case, FDivergence)
+    assert case.bears_bfloat16 == issubclass(case, FDivergence)
 
 
 def test_discriminator_with_a_layer_of_no_units_is_an_error():

@@ -74,7 +74,7 @@ EDITS = {
     "unknown noun": (set_at("parameters", "prior", to=noun("os.Normal")), "expected one of"),
     "unknown parameter of a noun": (
         set_at("parameters", "prior", to=noun("priors.Normal", code=1)),
-        "expected the names",
+        "parameters of Normal",
     ),
     "a function": (set_at("parameters", "encoder", to={"object": ["os.system", "x"]}), "trust"),
     "a class": (

@@ -75,6 +75,7 @@ BIAS = "model.encoder.linear.bias"
 TENSORS = {
     "missing": (lambda tensors: tensors.pop(BIAS), "missing"),
     "further": (lambda tensors: tensors.update({"model.hook": torch.ones(1)}), "hook"),
+    "of a part alone": (lambda tensors: tensors.update(model=torch.ones(1)), "tensors of ours"),
     "of no part": (lambda tensors: tensors.update(other=torch.ones(1)), "tensors of ours"),
     "that nothing uses": (
         lambda tensors: tensors.update({"array.99": torch.ones(1)}),

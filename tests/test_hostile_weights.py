@@ -33,7 +33,7 @@ def declare(folder, changes):
         entries[name] = {"dtype": dtype, "shape": shape}
     end = 0
     for entry in entries.values():
-        itemsize = int(entry["dtype"].lstrip("FUI")) // 8
+        itemsize = int(entry["dtype"].lstrip("BFUI")) // 8
         size = itemsize * int(np.prod(entry["shape"], dtype=object))
         entry["data_offsets"] = [end, end + size]
         end += size
@@ -89,6 +89,13 @@ def test_holes_in_a_zip(saved, case, size):
     hole, match = HOLES[case]
     hole(saved, size)
     assert_refused(sparse_zip(saved), match, memory=2**24)
+
+
+@pytest.mark.parametrize(("stored", "dtype"), [("BF16", "float32"), ("U8", "float64")])
+def test_arrays_of_another_dtype_are_refused_before_they_are_read(saved, stored, dtype):
+    declare(saved, {"array.99": (stored, [LARGE])})
+    edit_document(saved, set_at("parameters", "max_iter", to={"array": ["array.99", dtype]}))
+    assert_refused(saved, f"an array of {dtype}", memory=2**24)
 
 
 def test_a_zip_with_a_long_list_of_members(saved):

@@ -23,6 +23,7 @@ from source_cases import ESTIMATORS
 
 import skaae
 from skaae import AdversarialAutoencoder, ConditionalAdversarialAutoencoder, ImplicitGenerativeModel
+from skaae.divergences import JensenShannon
 
 pytestmark = short_fits_may_warn
 
@@ -300,6 +301,23 @@ def test_a_parameter_that_an_older_version_lacked_takes_its_default(tmp_path):
     fitted_small().save(tmp_path / "model")
     edit_document(tmp_path / "model", lambda d: d["parameters"].pop("n_neighbors"))
     assert skaae.load(tmp_path / "model").n_neighbors == 15
+
+
+@pytest.mark.parametrize("part", ["parameters", "model"])
+def test_a_parameter_of_a_noun_that_an_older_version_lacked_takes_its_default(tmp_path, part):
+    fitted_small(divergence=JensenShannon()).save(tmp_path / "model")
+
+    def forget(document):
+        found = document["parameters"]["divergence"]
+        if part == "model":
+            (latent,) = document["model"]["latents"]["tuple"]
+            found = latent["record"]["fields"]["divergence"]
+        del found["noun"]["parameters"]["gradient_penalty"]
+
+    edit_document(tmp_path / "model", forget)
+    model = skaae.load(tmp_path / "model")
+    assert model.divergence.gradient_penalty == 0.0
+    assert model.model_.latents[0].divergence.gradient_penalty == 0.0
 
 
 def test_pickles_are_stamped(monkeypatch):

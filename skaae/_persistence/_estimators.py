@@ -34,7 +34,7 @@ from skaae._version import __version__
 from skaae.networks import OWN_BUILDERS
 
 _PARTS = ("format", "estimator", "versions", "parameters", "fitted", "model")
-_TENSORS = ("array", "model", "training")
+_TENSORS = ("array.", "model.", "training.")
 # Layers of a network that a file may ask for, and numbers that a prior or posterior may compute
 # with: far beyond use, and far below what takes a second to build.
 _MOST_LAYERS = 64
@@ -146,7 +146,7 @@ def from_files(
     document = fields_of(parse_document(files.document), set(_PARTS), DOCUMENT)
     weights = Weights(files.weights)
     for name in weights.shapes:
-        expect(name.partition(".")[0] in _TENSORS, WEIGHTS, "tensors of ours", name)
+        expect(name.startswith(_TENSORS), WEIGHTS, "tensors of ours", name)
     with within_memory(files.weights.size):
         estimator = _estimator(document, weights, estimators, device, custom_objects)
     files.check()

@@ -124,9 +124,9 @@ class _InPieces(io.BufferedReader):
 
 
 def _opened_zip(path: Path, stack: ExitStack) -> Files:
-    file = stack.enter_context(_InPieces(io.FileIO(path)))
-    size = os.fstat(file.fileno()).st_size
     with _refusing_zip():
+        file = stack.enter_context(_InPieces(io.FileIO(path)))
+        size = os.fstat(file.fileno()).st_size
         archive = stack.enter_context(zipfile.ZipFile(file))
         members = archive.infolist()
         names = sorted(member.filename for member in members)
@@ -148,7 +148,7 @@ def _opened_zip(path: Path, stack: ExitStack) -> Files:
 def _refusing_zip() -> Iterator[None]:
     try:
         yield
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         raise
     except Exception as error:  # a dozen kinds, which differ with Python's version
         raise ValueError(f"expected a zip file of skaae: {str(error)[:200]}.") from error

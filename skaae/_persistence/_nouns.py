@@ -88,8 +88,14 @@ def _parameters(value: BaseEstimator, writer: Any, where: str) -> dict[str, Any]
 
 
 def _with_parameters(case: type[BaseEstimator], body: Any, reader: Any, where: str) -> Any:
-    fields_of(body, set(case._get_param_names()), where)
-    return case(**{name: reader.decode(item, f"{where}.{name}") for name, item in body.items()})
+    expect(isinstance(body, dict), where, "an object", body)
+    unknown = sorted(set(body) - set(case._get_param_names()))
+    expect(not unknown, where, f"parameters of {case.__name__}", unknown[:3])
+    given = {name: reader.decode(item, f"{where}.{name}") for name, item in body.items()}
+    try:  # those that an older version did not have take their defaults
+        return case(**given)
+    except TypeError as error:
+        raise ValueError(f"{where}: expected all parameters: {str(error)[:200]}.") from error
 
 
 @functools.cache

@@ -115,14 +115,22 @@ class Reader:
         finally:
             self._depth -= 1
 
-    def tensor(self, name: Any, where: str) -> Tensor:
-        """Return a tensor by its name, in memory of its own."""
+    def tensor(self, name: Any, where: str, dtype: np.dtype[Any] | None = None) -> Tensor:
+        """Return a tensor by its name, in memory of its own, if it may become an array of `dtype`.
+
+        Integers may be of fewer bytes than they become.
+        """
         known = isinstance(name, str) and name in self._names
         expect(known, where, "the name of a tensor in the file of weights", name)
         n_bytes = self._weights.n_bytes([name])
         if name not in self._used:  # those that nothing uses account for no values
             self._memory_left += _MEMORY_PER_BYTE * n_bytes
         self._used.add(name)
+        if dtype is not None:
+            stored = str(self._weights.shapes[name].dtype).removeprefix("torch.")
+            whole = dtype.kind in "iu" and stored.startswith(("int", "uint"))
+            expect(whole or stored == dtype.name, where, f"an array of {dtype}", stored)
+            self.spend(self._weights.shapes[name].numel() * dtype.itemsize, where)
         self.spend(n_bytes, where)
         return self._weights.read(name)
 

@@ -167,7 +167,7 @@ def within_memory(n_bytes: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+        if not isinstance(error, MemoryError) and "you tried to allocate" not in str(error):
             raise
         raise ValueError(
             f"{WEIGHTS}: expected values that there is memory for, got {n_bytes:,} bytes of "

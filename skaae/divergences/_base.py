@@ -47,16 +47,14 @@ class Divergence(BaseEstimator, ABC):
     #: Discriminator updates before each encoder update; 0 where there is no discriminator.
     n_discriminator_steps = 0
 
+    #: Whether a large discriminator may run in bfloat16; not where its slope enters a loss.
+    bears_bfloat16: ClassVar[bool] = False
+
     #: Whether samples are all it needs, so that it compares any two distributions.
     of_samples: ClassVar[bool] = True
 
     #: `divergence_weight="auto"` is this times the reconstruction loss of the constant mean.
     auto_weight: ClassVar[float] = 1.0
-
-    @property
-    def bears_bfloat16(self) -> bool:
-        """Whether a large discriminator may run in it; not where its slope enters a loss."""
-        return False
 
     def check(self, prior: Prior, posterior: Posterior) -> None:
         """Raise ValueError where a parameter is off or prior or posterior do not fit."""

@@ -50,10 +50,7 @@ class FDivergence(AdversarialDivergence):
     tensor([0.])
     """
 
-    @property
-    def bears_bfloat16(self) -> bool:
-        """Whether a large discriminator may run in it."""
-        return True
+    bears_bfloat16 = True
 
     @abstractmethod
     def activation(self, v: Tensor) -> Tensor:
@@ -139,6 +136,8 @@ class JensenShannon(FDivergence):
     """
 
     auto_weight = 0.5
+    #: Of objects that an older version pickled, and of cases that set the others alone.
+    gradient_penalty: float = 0.0
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FDivergence._parameter_constraints,
         "gradient_penalty": [Interval(Real, 0, None, closed="left")],
@@ -159,11 +158,6 @@ class JensenShannon(FDivergence):
         )
         self.gradient_penalty = gradient_penalty
 
-    @property
-    def bears_bfloat16(self) -> bool:
-        """Whether a large discriminator may run in it: not where its slope counts."""
-        return self.gradient_penalty == 0.0
-
     def discriminator_loss(
         self,
         codes: Tensor,
@@ -177,7 +171,8 @@ class JensenShannon(FDivergence):
         if self.gradient_penalty == 0.0:
             return loss
         real = prior_codes.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+        with torch.autocast(real.device.type, enabled=False):  # a slope takes more digits
+            (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
         return loss + self.gradient_penalty * slope.square().sum(dim=1).mean()
 
     def activation(self, v: Tensor) -> Tensor:

@@ -48,6 +48,11 @@ def test_default_fits_leave_figures_of_two_dimensions(run_script):
         assert figures["not finite"] == 0
 
 
+def test_numbers_of_components_are_asked_for(run_script):
+    sets = run_script("--only", "iris", "wine", "--seeds", 1, "--components", 3, 5)
+    assert list(sets) == ["iris, 3", "wine, 3", "wine, 5"]  # iris has four columns
+
+
 def test_more_seeds_are_added_to_what_is_there(run_script):
     first = run_script("--only", "iris", "--seeds", 1)["iris, 2"]["fits"]
     both = run_script("--only", "iris", "--seeds", 2)["iris, 2"]["fits"]

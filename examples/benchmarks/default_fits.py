@@ -2,11 +2,12 @@
 
     python examples/benchmarks/default_fits.py --data FOLDER [--only wine digits] [--seeds 20]
 
-Two components, and eight where there are more than eight columns; nothing else is set. A seed draws
-at most 2,000 rows of a set, holds 30 % of them out, and is the fit's ``random_state``. Every figure
-is one of rows that the fit has not seen: the squared error over that of as many principal
-components, and how far codes are from the prior over how far two samples of it are. Values that are
-not finite (of codes, restored rows and samples), collapsed codes, errors and warnings are counted.
+Two components, and eight where there are more than eight columns, or those of ``--components``;
+nothing else is set. A seed draws at most 2,000 rows of a set, holds 30 % of them out, and is the
+fit's ``random_state``. Every figure is one of rows that the fit has not seen: the squared error
+over that of as many principal components, and how far codes are from the prior over how far two
+samples of it are. Values that are not finite (of codes, restored rows and samples), collapsed
+codes, errors and warnings are counted.
 
 Sets, their files in ``FOLDER`` and their units are those of ``panel.py``. What is there already is
 kept, so more seeds are a matter of asking for more. ``default_fits_page.py`` writes the page.
@@ -128,6 +129,7 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("."), help="folder of .npz files")
     parser.add_argument("--only", nargs="+", choices=SETS, default=SETS, help="these sets")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--components", type=int, nargs="+", default=[2, 8])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     fits = Fits(args.out)
@@ -136,7 +138,8 @@ def main():
             print(f"{name}: left out, no file {args.data / f'{name}.npz'}")
             continue
         rows = all_rows(name, args.data)
-        for n_components in (2, 8) if rows.shape[1] > 8 else (2,):
+        # As many components as columns, or more, are no reduction.
+        for n_components in (n for n in args.components if n < rows.shape[1]):
             case = f"{name}, {n_components}"
             for seed in range(args.seeds):
                 if fits.has(case, seed):

@@ -27,7 +27,7 @@ def processes():
 def last_kept(folder):
     """Return the last epoch that a checkpoint holds, 0 where there is none."""
     names = [path.stem for path in folder.glob("*.safetensors")]
-    return max((int(name.rpartition("-")[2]) for name in names), default=0)
+    return max((int(name.split("-")[-2]) for name in names), default=0)
 
 
 def trained(path):

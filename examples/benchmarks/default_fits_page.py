@@ -12,10 +12,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """Default fits
 ============
 
-What a fit comes to when nothing is set: ``AdversarialAutoencoder(2)``, and ``(8)`` where there are
-more than eight columns, on tables, images and gene expressions. A seed draws at most 2,000 rows of
-a set at random, holds 30 % of them out, and is the fit's ``random_state``. Tables are standardised
-by their training rows, images and gene expressions are as they come.
+What a fit comes to when nothing is set: ``AdversarialAutoencoder(2)`` of tables, images and gene
+expressions, and ``(8)`` where the table has it. A seed draws at most 2,000 rows of a set at random,
+holds 30 % of them out, and is the fit's ``random_state``. Tables are standardised by their training
+rows, images and gene expressions are as they come.
 
 {total}
 

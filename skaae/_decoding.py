@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from skaae._device import in_halves
+from skaae._device import in_halves, new_generator
+from skaae._implicit_model import ImplicitModel
 from skaae._model import AutoencoderModel
 from skaae._modes import evaluation
 from skaae._rows import constant_loss
@@ -27,6 +30,36 @@ _CONSTANT_SAMPLES = 0.001
 _ASTRAY_SAMPLES = 100.0
 # Decoders that lose this much more than a constant row have gone astray.
 _ASTRAY = 2.0
+
+
+# Rows are left out where the nearest sample is clearly farther than the nearest row: by as much as
+# this, and by this share of the rows' variance.
+_FARTHER = 1.5
+_FARTHER_BY = 0.1
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a generator makes of draws from the prior.
+
+    Attributes
+    ----------
+    spread : float
+        Variance of samples, summed over columns, as a share of the rows' own.
+    missed : float
+        Mean squared distance of rows from the nearest sample, as a share of their variance.
+    apart : float
+        The same from the nearest other row.
+    """
+
+    spread: float
+    missed: float
+    apart: float
+
+    @property
+    def misses(self) -> bool:
+        """Whether samples are clearly farther from rows than other rows are."""
+        return self.missed > _FARTHER * self.apart + _FARTHER_BY
 
 
 @dataclass(frozen=True)
@@ -94,8 +127,34 @@ def warn_of_decoder(decoding: Decoding, name: str, explained: float) -> bool:
     return True
 
 
-def warn_of_generator(spread: float, name: str) -> None:
-    """Raise a ConvergenceWarning where samples hardly vary, or far too much."""
+def look_at_generator(model: ImplicitModel, x: Tensor | StreamedRows, seed: int) -> Generation:
+    """Return what the generator makes of as many codes as there are training rows to look at."""
+    rows = torch.cat(list(subset(x, some_rows(x)).split(_N_ROWS)))
+    codes = model.latent.sample_prior(len(rows), new_generator(seed, x.device))
+    with evaluation(model):
+        samples = in_halves(model, codes)
+    if not torch.isfinite(samples).all():
+        return Generation(float("nan"), float("nan"), float("nan"))
+    ours, theirs = (each.cpu().double().numpy() for each in (samples, rows))
+    variance = float(theirs.var(axis=0).sum())
+    if not variance > 0.0:
+        return Generation(1.0, 0.0, 0.0)
+    return Generation(
+        spread_ratio(samples, rows),
+        _nearest(ours, theirs) / variance,
+        _nearest(theirs, None) / variance,
+    )
+
+
+def _nearest(rows: np.ndarray, others: np.ndarray | None) -> float:
+    """Return the mean squared distance of `others`, or of `rows`, from the nearest other row."""
+    distances, _ = NearestNeighbors(n_neighbors=1).fit(rows).kneighbors(others)
+    return float(np.square(distances).mean())
+
+
+def warn_of_generator(generation: Generation, name: str) -> None:
+    """Raise a ConvergenceWarning where samples hardly vary, far too much, or leave rows out."""
+    spread = generation.spread
     if not spread < _ASTRAY_SAMPLES:
         problem = f"gone astray: its rows vary {spread:.2g} times as much as those given"
     elif spread < _CONSTANT_SAMPLES:
@@ -103,11 +162,17 @@ def warn_of_generator(spread: float, name: str) -> None:
             "collapsed: it answers (almost) the same row for every code "
             f"({spread:.2g} of the rows' variance)"
         )
+    elif generation.misses:
+        problem = (
+            "left out many rows: their mean squared distance from the nearest sample is "
+            f"{generation.missed:.2g} of their variance, from the nearest other row "
+            f"{generation.apart:.2g}"
+        )
     else:
         return
     warnings.warn(
         f"{name}: The generator has {problem}. Lower learning_rate, train longer (max_iter), or "
-        "try divergence='mmd' or JensenShannon(gradient_penalty=10.0).",
+        "try divergence='mmd' or 'wasserstein'.",
         ConvergenceWarning,
         stacklevel=3,
     )

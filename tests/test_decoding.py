@@ -6,7 +6,19 @@ from estimator_cases import SHORT
 from sklearn.exceptions import ConvergenceWarning
 
 from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
-from skaae._decoding import Decoding, spread_ratio, warn_of_decoder, warn_of_generator
+from skaae._decoding import (
+    Decoding,
+    Generation,
+    look_at_generator,
+    spread_ratio,
+    warn_of_decoder,
+    warn_of_generator,
+)
+from skaae._implicit_model import ImplicitModel
+from skaae._latent import Latent
+from skaae.divergences import as_divergence
+from skaae.posteriors import Deterministic
+from skaae.priors import as_prior
 
 
 def test_a_divergence_that_leaves_no_room_for_rows_is_named(digits):
@@ -38,7 +50,7 @@ def test_a_generator_of_one_row_is_named(digits):
 @pytest.mark.parametrize("spread", [1e3, float("inf"), float("nan")])
 def test_a_generator_gone_astray_is_named(spread):
     with pytest.warns(ConvergenceWarning, match=r"generator has gone astray.*Lower learning_rate"):
-        warn_of_generator(spread, "A")
+        warn_of_generator(Generation(spread, missed=0.1, apart=0.1), "A")
 
 
 def test_few_components_of_many_columns_are_no_collapse():
@@ -56,3 +68,72 @@ def test_losses_that_are_not_finite_count_as_astray(lost):
 
 def test_rows_that_do_not_vary_ask_for_nothing():
     assert spread_ratio(torch.zeros(5, 2), torch.ones(5, 2)) == 1.0
+
+
+def generator_of(answer, n_features):
+    """Return an implicit model of two codes whose generator is a function."""
+    latent = Latent.create(
+        "code",
+        2,
+        prior=as_prior("normal"),
+        posterior=Deterministic(),
+        divergence=as_divergence("mmd"),
+        seed=0,
+    )
+
+    class Generator(torch.nn.Module):
+        def forward(self, z):
+            return answer(z)
+
+    return ImplicitModel(n_features, latent, generator=Generator(), bounds=None)
+
+
+def five_groups(n_each):
+    """Return normal rows around five places of the plane."""
+    places = 10.0 * torch.randn(5, 2)
+    return places, torch.cat([place + torch.randn(n_each, 2) for place in places])
+
+
+def test_a_generator_of_one_group_of_five_leaves_rows_out():
+    places, rows = five_groups(100)
+    generation = look_at_generator(generator_of(lambda z: places[0] + z, 2), rows, seed=0)
+    assert generation.misses
+    with pytest.warns(ConvergenceWarning, match="left out many rows.*try divergence='mmd'"):
+        warn_of_generator(generation, "A")
+
+
+def test_a_generator_of_all_groups_leaves_none_out():
+    places, rows = five_groups(100)
+    groups = generator_of(lambda z: places[torch.arange(len(z)) % 5] + z, 2)
+    generation = look_at_generator(groups, rows, seed=0)
+    assert not generation.misses
+    warn_of_generator(generation, "A")
+    # Samples of the rows' own distribution are as near as other rows are.
+    assert generation.missed == pytest.approx(generation.apart, rel=0.3)
+
+
+def test_thin_rows_are_not_left_out_by_samples_a_little_beside_them():
+    """Rows on a line are nearer to each other than samples ever come."""
+    rows = torch.linspace(-1.0, 1.0, 500)[:, None].expand(-1, 2).contiguous()
+    beside = generator_of(lambda z: z[:, :1].erf() + 0.05 * torch.tensor([1.0, -1.0]), 2)
+    generation = look_at_generator(beside, rows, seed=0)
+    assert generation.missed > 100.0 * generation.apart
+    assert not generation.misses
+
+
+def test_what_is_missed_is_counted_from_the_nearest_sample():
+    rows = torch.tensor([[0.0], [2.0], [10.0]])
+    generation = look_at_generator(generator_of(lambda z: torch.zeros(len(z), 1), 1), rows, seed=0)
+    assert generation.missed == pytest.approx((0 + 4 + 100) / 3 / rows.var(correction=0).item())
+    assert generation.apart == pytest.approx((4 + 4 + 64) / 3 / rows.var(correction=0).item())
+
+
+def test_samples_that_are_not_finite_have_gone_astray():
+    nan = generator_of(lambda z: torch.full((len(z), 2), float("nan")), 2)
+    with pytest.warns(ConvergenceWarning, match="gone astray"):
+        warn_of_generator(look_at_generator(nan, torch.randn(20, 2), seed=0), "A")
+
+
+def test_nobody_leaves_out_rows_that_do_not_vary():
+    generation = look_at_generator(generator_of(lambda z: z, 2), torch.ones(20, 2), seed=0)
+    assert not generation.misses

@@ -43,7 +43,7 @@ def interrupt(monkeypatch):
     return in_epoch
 
 
-@pytest.mark.filterwarnings("ignore:AdversarialAutoencoder")
+@pytest.mark.filterwarnings("ignore:(AdversarialAutoencoder|ImplicitGenerativeModel)")
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_fit_that_is_interrupted_is_whole(name, wine, interrupt):
     complete = clone(ESTIMATORS[name]).fit(*wine)

@@ -269,11 +269,7 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
             answers = {"model_": now, "prior_match_": Later(partial(match, now))}
             return self._as_fitted(X, fitted(history, len(history), **answers))
 
-        budget = (
-            self._default_budget(len(batches.rows), batches.n_batches, reference)
-            if self.max_iter is None
-            else Budget(self.max_iter, batches.n_batches)
-        )
+        budget = self._budget(len(batches.rows), batches.n_batches, reference)
         stopping = EarlyStopping(self.n_iter_no_change, self.tol) if self.early_stopping else None
         watch = Watch(scored, fitted_so_far)
         model.train()
@@ -293,7 +289,9 @@ class BaseAdversarialAutoencoder(EncodingEstimator):
         answers = {"model_": model, "prior_match_": match(model)}
         return outcome, fitted(outcome.history, outcome.best_epoch, **answers), decoding
 
-    def _default_budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+    def _budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+        if self.max_iter is not None:
+            return Budget(self.max_iter, n_batches)
         kind = Budget.for_map if reference.is_map else Budget.default
         return kind(n_samples, n_batches)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -13,17 +15,26 @@ from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from skaae._compat import Interval
+from skaae._decoding import Decoding
+from skaae._device import Seeds, new_generator
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import codes_of
 from skaae._persistence import Fitted
-from skaae._sources import Rows
+from skaae._sources import Rows, thinned_rows
 from skaae._tensors import as_array
-from skaae.divergences import Divergence
+from skaae.checkpoints import Checkpoints
+from skaae.distributed import current_ranks
+from skaae.divergences import Divergence, MutualInformation
 from skaae.losses import ReconstructionLoss
-from skaae.posteriors import Posterior
+from skaae.posteriors import Posterior, PosteriorSample
+from skaae.training import Budget, Outcome, Reference
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
 _DEAD_SHARE = 0.01
+# Of the epochs, by which starts are compared: what clusters become is settled in the first tenth.
+_TRIED_SHARE = 0.1
+_LEAST_TRIED_STEPS = 300
+_MAX_COMPARED_ROWS = 10_000
 
 
 class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
@@ -72,6 +83,11 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     max_iter : int, default=None
         Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 150 rows 10 a
         row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
+    n_init : int, default=4
+        Starts, with other weights and batches. Each trains for the first tenth of the epochs (300
+        steps at least); the one whose clusters are then the surest and most even, as
+        :class:`~skaae.divergences.MutualInformation` counts, trains for all of them. A fit that
+        goes on from a fitted one (``warm_start``) has one.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
     divergence_weight, posterior, reconstruction_loss, encoder, decoder, batch_size, weight_decay
@@ -128,6 +144,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     """
 
     _labels_reconstruct = True
+    #: Whether a fit trains for the first epochs only.
+    _only_begins: bool = False
     _fitted_attributes: ClassVar[dict[str, Fitted]] = {
         **LabelInferringAutoencoder._fitted_attributes,
         "labels_": Fitted(np.ndarray, "i", ("n_samples",)),
@@ -136,6 +154,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelInferringAutoencoder._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -160,6 +179,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         learning_rate: float | str = "auto",
         batch_size: int | str = "auto",
         max_iter: int | None = None,
+        n_init: int = 4,
         weight_decay: float = 1000.0,
         input_noise: float | str = 0.0,
         early_stopping: bool = False,
@@ -204,6 +224,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
             verbose=verbose,
         )
         self.n_clusters = n_clusters
+        self.n_init = n_init
 
     def _validated_with_labels(self, X: Any, y: Any) -> Any:
         X, *rest = super()._validated_with_labels(X, y)
@@ -238,6 +259,58 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         """
         self._fit(X, y)
         return self
+
+    def _train(
+        self,
+        X: Rows,
+        y: np.ndarray | None,
+        learnt: dict[str, Any],
+        seeds: Seeds,
+        scored: Callable[[], tuple[Any, Any]],
+        checkpoints: Checkpoints | None,
+    ) -> tuple[Outcome, dict[str, Any], Decoding]:
+        goes_on = checkpoints is not None and checkpoints.start is not None
+        is_warm = self.warm_start and hasattr(self, "model_")
+        if self.n_init > 1 and not (self._only_begins or goes_on or is_warm):
+            starts = [seeds, *seeds.others(self.n_init - 1)]
+            beginning, losses = self._beginning(), []
+            for start in starts:
+                trained = beginning._train(X, y, learnt, start, scored, None)
+                if trained[0].interrupted:
+                    return trained
+                losses.append(self._label_loss(X, *trained[:2]))
+            seeds = starts[current_ranks().of_first(int(np.argmin(losses)))]
+            if checkpoints is not None:
+                checkpoints.about["seeds"] = asdict(seeds)
+        return super()._train(X, y, learnt, seeds, scored, checkpoints)
+
+    def _beginning(self) -> AdversarialAutoencoderClusterer:
+        """Return a copy that trains for the first epochs only, without callbacks."""
+        other = copy.copy(self)
+        other._only_begins = True
+        other.__dict__.pop("_skl_callbacks", None)
+        return other
+
+    def _budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+        budget = super()._budget(n_samples, n_batches, reference)
+        return budget.beginning(_TRIED_SHARE, _LEAST_TRIED_STEPS) if self._only_begins else budget
+
+    def _label_loss(self, X: Rows, outcome: Outcome, fitted: dict[str, Any]) -> float:
+        """Return how far labels are from being sure and even; infinity after a failure."""
+        if not outcome.finite:
+            return float("inf")
+        other = copy.copy(self)
+        other.__dict__.update(fitted)
+        rows = thinned_rows(X, _MAX_COMPARED_ROWS)
+        labels = torch.as_tensor(as_array(other._codec.label_probabilities(rows)))
+        loss = MutualInformation().encoder_loss(
+            PosteriorSample(labels),
+            labels,
+            prior=fitted["model_"].latents[1],
+            discriminator=None,
+            generator=new_generator(0),
+        )
+        return float(loss.nan_to_num(nan=float("inf")))
 
     def _set_answers(self, X: Rows) -> None:
         self.labels_ = as_array(self._codec.label_probabilities(X)).argmax(axis=1)

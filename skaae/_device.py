@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,16 @@ class Seeds:
     def draw(cls, random_state: Any) -> Seeds:
         """Return the seeds that follow from `random_state`."""
         sequence = np.random.SeedSequence(random_seed(random_state))
+        return cls._of(sequence)
+
+    @classmethod
+    def _of(cls, sequence: np.random.SeedSequence) -> Seeds:
         return cls(*(int(seed) for seed in sequence.generate_state(7)))
+
+    def others(self, n: int) -> list[Seeds]:
+        """Return `n` seeds that follow from these and are independent of them."""
+        sequence = np.random.SeedSequence(astuple(self))
+        return [self._of(child) for child in sequence.spawn(n)]
 
 
 def new_generator(seed: int | None = None, device: torch.device | str = "cpu") -> torch.Generator:

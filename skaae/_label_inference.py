@@ -213,5 +213,7 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         mean = self.model_.latents[0].prior.project(zeros)  # on a simplex: its middle
         return self.model_.to_prior_units(mean).numpy().astype(self._output_dtype)
 
-    def _default_budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+    def _budget(self, n_samples: int, n_batches: int, reference: Reference) -> Budget:
+        if self.max_iter is not None:
+            return super()._budget(n_samples, n_batches, reference)
         return Budget.for_labels(n_samples, n_batches)

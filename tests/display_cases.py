@@ -38,9 +38,11 @@ def fit_each(X, y):
                 label_role="discriminator", prior="gaussian_mixture", **SHORT
             ).fit(X, y),
             "classifier": AdversarialAutoencoderClassifier(2, **SHORT).fit(X, few),
-            "clusterer": AdversarialAutoencoderClusterer(3, n_components=2, **SHORT).fit(X),
+            "clusterer": AdversarialAutoencoderClusterer(3, n_components=2, n_init=1, **SHORT).fit(
+                X
+            ),
             "heads": AdversarialAutoencoderClusterer(
-                3, n_components=2, cluster_heads=True, **SHORT
+                3, n_components=2, n_init=1, cluster_heads=True, **SHORT
             ).fit(X),
             "implicit": ImplicitGenerativeModel(2, **SHORT).fit(X),
         }

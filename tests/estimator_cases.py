@@ -29,6 +29,6 @@ ESTIMATORS = {
     "autoencoder": AdversarialAutoencoder(2, **SHORT),
     "conditional": ConditionalAdversarialAutoencoder(2, **SHORT),
     "classifier": AdversarialAutoencoderClassifier(2, **SHORT),
-    "clusterer": AdversarialAutoencoderClusterer(2, n_components=2, **SHORT),
+    "clusterer": AdversarialAutoencoderClusterer(2, n_components=2, n_init=1, **SHORT),
     "implicit": ImplicitGenerativeModel(2, **SHORT),
 }

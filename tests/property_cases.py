@@ -144,7 +144,7 @@ PARAMETERS = {
         "label_role": st.sampled_from(["decoder", "discriminator"]),
     },
     "classifier": {**_OF_LABELS, "classification_weight": st.sampled_from([0.1, 10.0])},
-    "clusterer": {**_OF_LABELS, "n_clusters": st.integers(1, 5)},
+    "clusterer": {**_OF_LABELS, "n_clusters": st.integers(1, 5), "n_init": st.integers(1, 2)},
     "implicit": {
         **_SHARED,
         "divergence": st.sampled_from([n for n, case in DIVERGENCES.items() if case.of_samples]),

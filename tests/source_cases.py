@@ -17,7 +17,7 @@ ESTIMATORS = {
     "bernoulli": AdversarialAutoencoder(reconstruction_loss="bernoulli", **SHORT),
     "conditional": ConditionalAdversarialAutoencoder(**SHORT),
     "classifier": AdversarialAutoencoderClassifier(**SHORT),
-    "clusterer": AdversarialAutoencoderClusterer(3, **SHORT),
+    "clusterer": AdversarialAutoencoderClusterer(3, n_init=2, **SHORT),
     "implicit": ImplicitGenerativeModel(bounded=True, **SHORT),
 }
 

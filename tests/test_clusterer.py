@@ -21,6 +21,7 @@ def clusterer(split, device):
         hidden_layer_sizes=(128,),
         learning_rate=5e-3,
         max_iter=80,
+        n_init=1,
         device=device,
         random_state=0,
     ).fit(split[0])

@@ -51,8 +51,8 @@ CONFIGURATIONS = [
     ),
     AdversarialAutoencoderClassifier(**LABELS),
     AdversarialAutoencoderClassifier(cluster_heads=True, n_components=2, **LABELS),
-    AdversarialAutoencoderClusterer(**LABELS),
-    AdversarialAutoencoderClusterer(cluster_heads=True, n_components=2, **LABELS),
+    AdversarialAutoencoderClusterer(n_init=2, **LABELS),
+    AdversarialAutoencoderClusterer(cluster_heads=True, n_components=2, n_init=1, **LABELS),
     ImplicitGenerativeModel(**SHORT),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from skaae import _device
 from skaae._device import (
     OutOfMemoryError,
+    Seeds,
     apply_in_batches,
     inference_dtype,
     new_generator,
@@ -168,6 +170,16 @@ def test_seed_leaves_the_global_generators_untouched(global_states, random_state
 def test_seed_of_an_int_repeats():
     assert random_seed(3) == random_seed(3)
     assert random_seed(3) != random_seed(4)
+
+
+def test_other_seeds_follow_from_seeds_and_differ_from_them():
+    seeds = Seeds.draw(0)
+    others = seeds.others(3)
+    assert others == Seeds.draw(0).others(3)
+    assert others[:2] == seeds.others(2)
+    assert Seeds.draw(1).others(3) != others
+    drawn = [seed for each in (seeds, *others) for seed in astuple(each)]
+    assert len({*drawn}) == len(drawn)
 
 
 def test_seed_of_none_is_fresh():

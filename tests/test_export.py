@@ -57,9 +57,9 @@ ESTIMATORS = {
     ),
     "classifier": AdversarialAutoencoderClassifier(3, **SETTINGS),
     "classifier, heads": AdversarialAutoencoderClassifier(3, cluster_heads=True, **SETTINGS),
-    "clusterer": AdversarialAutoencoderClusterer(3, posterior="hierarchical", **SETTINGS),
+    "clusterer": AdversarialAutoencoderClusterer(3, posterior="hierarchical", n_init=1, **SETTINGS),
     "clusterer, heads": AdversarialAutoencoderClusterer(
-        3, posterior=UNIVERSAL, cluster_heads=True, **SETTINGS
+        3, posterior=UNIVERSAL, n_init=1, cluster_heads=True, **SETTINGS
     ),
     "implicit": ImplicitGenerativeModel(4, prior="uniform", **SETTINGS),
     "implicit, bounded": ImplicitGenerativeModel(4, bounded=True, **SETTINGS),

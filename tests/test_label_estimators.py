@@ -22,7 +22,7 @@ from skaae.training import Budget
 ESTIMATORS = [
     ConditionalAdversarialAutoencoder(**SHORT),
     AdversarialAutoencoderClassifier(2, **SHORT),
-    AdversarialAutoencoderClusterer(3, n_components=2, **SHORT),
+    AdversarialAutoencoderClusterer(3, n_components=2, n_init=1, **SHORT),
 ]
 
 

@@ -41,10 +41,8 @@ def models(seed, **settings):
     encoding = {"hidden_layer_sizes": SIZES, "decoder": DECODER, **shared}
     vae = {"divergence": "posterior_kl", "posterior": "gaussian"}
     return {
-        "GAN": ImplicitGenerativeModel(**generating),
-        "GAN, gradient penalty": ImplicitGenerativeModel(
-            divergence=JensenShannon(gradient_penalty=10.0), **generating
-        ),
+        "GAN": ImplicitGenerativeModel(divergence=JensenShannon(), **generating),
+        "GAN, gradient penalty": ImplicitGenerativeModel(**generating),
         "WGAN-GP": ImplicitGenerativeModel(
             divergence=Wasserstein(gradient_penalty=10.0), **generating
         ),

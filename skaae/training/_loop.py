@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -46,12 +46,14 @@ class Step(Stateful, Protocol):
 class Budget:
     """How long to train: epochs, and how the learning rate moves over all their steps.
 
-    The rate rises over the first steps and then falls to zero along half a cosine.
+    The rate rises over the first steps and then falls to zero along half a cosine, at the end of
+    ``n_planned`` epochs where training is to stop before.
     """
 
     n_epochs: int
     n_batches: int
     annealed: bool = True
+    n_planned: int | None = None
 
     @classmethod
     def one_pass(cls, n_batches: int) -> Budget:
@@ -96,7 +98,13 @@ class Budget:
     @property
     def n_steps(self) -> int:
         """Steps of the whole budget."""
-        return self.n_epochs * self.n_batches
+        return (self.n_planned or self.n_epochs) * self.n_batches
+
+    def beginning(self, share: float, least_steps: int) -> Budget:
+        """Return the budget of the first epochs alone, at the rates that they have in this one."""
+        n_epochs = math.ceil(max(share * self.n_epochs, least_steps / self.n_batches))
+        n_planned = self.n_planned or self.n_epochs
+        return replace(self, n_epochs=min(self.n_epochs, n_epochs), n_planned=n_planned)
 
     def rate(self, step: int) -> float:
         """Return the factor of the learning rate at `step`, counted from 0."""

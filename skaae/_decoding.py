@@ -35,7 +35,7 @@ _ASTRAY = 2.0
 # Rows are left out where the nearest sample is clearly farther than the nearest row: by as much as
 # this, and by this share of the rows' variance.
 _FARTHER = 1.5
-_FARTHER_BY = 0.1
+_FARTHER_BY = 0.2
 
 
 @dataclass(frozen=True)

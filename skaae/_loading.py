@@ -84,11 +84,11 @@ def load(
     >>> import skaae
     >>> from sklearn.datasets import load_iris
     >>> X, _ = load_iris(return_X_y=True)
-    >>> gan = skaae.ImplicitGenerativeModel(2, max_iter=5, random_state=0).fit(X)
+    >>> aae = skaae.AdversarialAutoencoder(2, max_iter=50, random_state=0).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     gan.save(Path(folder) / "gan")
-    ...     skaae.load(Path(folder) / "gan")
-    ImplicitGenerativeModel(max_iter=5, n_components=2, random_state=0)
+    ...     aae.save(Path(folder) / "aae")
+    ...     skaae.load(Path(folder) / "aae")
+    AdversarialAutoencoder(max_iter=50, random_state=0)
     """
     return load_files(Path(path), device=device, custom_objects=custom_objects)
 

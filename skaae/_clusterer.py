@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from skaae._device import Seeds, new_generator
 from skaae._label_inference import LabelInferringAutoencoder
 from skaae._labels import codes_of
 from skaae._persistence import Fitted
-from skaae._sources import Rows, thinned_rows
+from skaae._sources import Rows, evenly_spaced, thinned_rows
 from skaae._tensors import as_array
 from skaae.checkpoints import Checkpoints
 from skaae.distributed import current_ranks
@@ -28,12 +28,13 @@ from skaae.divergences import Divergence, MutualInformation
 from skaae.losses import ReconstructionLoss
 from skaae.posteriors import Posterior, PosteriorSample
 from skaae.training import Budget, Outcome, Reference
+from skaae.training._interruption import interrupt_is_for_caller
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
 _DEAD_SHARE = 0.01
 # Of the epochs, by which starts are compared: what clusters become is settled in the first tenth.
 _TRIED_SHARE = 0.1
-_LEAST_TRIED_STEPS = 300
+_LEAST_TRIED_STEPS = 150
 _MAX_COMPARED_ROWS = 10_000
 
 
@@ -84,10 +85,12 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         Epochs. None counts steps too: 200 epochs, but at least 1,500 steps (below 150 rows 10 a
         row, and 300 at least) and at most 10,000, unless rows would be seen fewer than ten times.
     n_init : int, default=4
-        Starts, with other weights and batches. Each trains for the first tenth of the epochs (300
-        steps at least); the one whose clusters are then the surest and most even, as
-        :class:`~skaae.divergences.MutualInformation` counts, trains for all of them. A fit that
-        goes on from a fitted one (``warm_start``) has one.
+        Starts, with other weights (but for networks that are passed as modules) and batches. Each
+        trains for the first tenth of the epochs (150 steps at least, a quarter at most); the one
+        whose clusters are then the surest and most even, as
+        :class:`~skaae.divergences.MutualInformation` counts, trains anew for all of them, which
+        alone ``verbose`` and callbacks tell of. A fit that goes on from a fitted one
+        (``warm_start``) has one.
     input_noise : float, default=0.0
         Standard deviation of noise on the encoder's input in training, in the networks' units.
     divergence_weight, posterior, reconstruction_loss, encoder, decoder, batch_size, weight_decay
@@ -271,23 +274,37 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     ) -> tuple[Outcome, dict[str, Any], Decoding]:
         goes_on = checkpoints is not None and checkpoints.start is not None
         is_warm = self.warm_start and hasattr(self, "model_")
-        if self.n_init > 1 and not (self._only_begins or goes_on or is_warm):
-            starts = [seeds, *seeds.others(self.n_init - 1)]
-            beginning, losses = self._beginning(), []
-            for start in starts:
+        is_one = self.n_init == 1 or self.n_clusters == 1
+        if self._only_begins or is_one or goes_on or is_warm:
+            return super()._train(X, y, learnt, seeds, scored, checkpoints)
+        starts = [seeds, *seeds.others(self.n_init - 1)]
+        beginning, losses, best, interrupted = self._beginning(), [], None, False
+        for start in starts:
+            try:
                 trained = beginning._train(X, y, learnt, start, scored, None)
-                if trained[0].interrupted:
-                    return trained
                 losses.append(self._label_loss(X, *trained[:2]))
-            seeds = starts[current_ranks().of_first(int(np.argmin(losses)))]
-            if checkpoints is not None:
-                checkpoints.about["seeds"] = asdict(seeds)
+            except KeyboardInterrupt:
+                if best is None or interrupt_is_for_caller():
+                    raise
+                interrupted = True
+                break
+            if best is None or losses[-1] < min(losses[:-1]):
+                best = trained
+            interrupted = trained[0].interrupted
+            if interrupted:
+                break
+        if interrupted and best is not None:
+            return replace(best[0], interrupted=True), best[1], best[2]
+        seeds = starts[current_ranks().of_first(int(np.argmin(losses)))]
+        if checkpoints is not None:
+            checkpoints.about["seeds"] = asdict(seeds)
         return super()._train(X, y, learnt, seeds, scored, checkpoints)
 
     def _beginning(self) -> AdversarialAutoencoderClusterer:
-        """Return a copy that trains for the first epochs only, without callbacks."""
+        """Return a copy that trains for the first epochs only, and tells nobody."""
         other = copy.copy(self)
         other._only_begins = True
+        other.verbose = 0
         other.__dict__.pop("_skl_callbacks", None)
         return other
 
@@ -302,6 +319,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         other = copy.copy(self)
         other.__dict__.update(fitted)
         rows = thinned_rows(X, _MAX_COMPARED_ROWS)
+        rows = rows[evenly_spaced(len(rows), min(len(rows), _MAX_COMPARED_ROWS))]
         labels = torch.as_tensor(as_array(other._codec.label_probabilities(rows)))
         loss = MutualInformation().encoder_loss(
             PosteriorSample(labels),

@@ -128,7 +128,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
     Warns
     -----
     ConvergenceWarning
-        If samples hardly vary or are far from many rows, a loss was not finite, or Ctrl-C ended
+        If samples hardly vary or leave rows out, a loss was not finite, or Ctrl-C ended
         training.
 
     References

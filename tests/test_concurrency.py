@@ -15,7 +15,7 @@ from estimator_cases import ESTIMATORS, SHORT, short_fits_may_warn
 from robustness_cases import answers, fitted_answers, in_threads, put_fitted_answers
 from sklearn.base import clone
 
-from skaae import AdversarialAutoencoder
+from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
 
 pytestmark = short_fits_may_warn
 
@@ -95,9 +95,12 @@ def put_answers(queue, model, X):
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
-def test_a_process_that_was_forked_after_a_fit_does_not_wait_for_threads_it_lacks(two_threads):
+@pytest.mark.parametrize("kind", [AdversarialAutoencoder, ImplicitGenerativeModel])
+def test_a_process_that_was_forked_after_a_fit_does_not_wait_for_threads_it_lacks(
+    two_threads, kind
+):
     X = np.random.default_rng(0).normal(size=(2000, 64))
-    model = AdversarialAutoencoder(**{**SHORT, "hidden_layer_sizes": (256,), "batch_size": 512})
+    model = kind(2, **{**SHORT, "hidden_layer_sizes": (256,), "batch_size": 512})
     model.set_params(max_iter=1).fit(X)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()

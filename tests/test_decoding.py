@@ -1,14 +1,17 @@
 """Decoders that answer one row for every code, or have gone astray."""
 
+import numpy as np
 import pytest
 import torch
 from estimator_cases import SHORT
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
 
 from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
 from skaae._decoding import (
     Decoding,
     Generation,
+    covered_share,
     look_at_generator,
     spread_ratio,
     warn_of_decoder,
@@ -50,7 +53,7 @@ def test_a_generator_of_one_row_is_named(digits):
 @pytest.mark.parametrize("spread", [1e3, float("inf"), float("nan")])
 def test_a_generator_gone_astray_is_named(spread):
     with pytest.warns(ConvergenceWarning, match=r"generator has gone astray.*Lower learning_rate"):
-        warn_of_generator(Generation(spread, missed=0.1, apart=0.1), "A")
+        warn_of_generator(Generation(spread, coverage=1.0), "A")
 
 
 def test_few_components_of_many_columns_are_no_collapse():
@@ -97,35 +100,44 @@ def five_groups(n_each):
 def test_a_generator_of_one_group_of_five_leaves_rows_out():
     places, rows = five_groups(100)
     generation = look_at_generator(generator_of(lambda z: places[0] + z, 2), rows, seed=0)
-    assert generation.misses
-    with pytest.warns(ConvergenceWarning, match="left out many rows.*try divergence='mmd'"):
+    assert 0.1 < generation.coverage < 0.5
+    with pytest.warns(ConvergenceWarning, match="left rows out: no more than .*% have a sample"):
         warn_of_generator(generation, "A")
 
 
-def test_a_generator_of_all_groups_leaves_none_out():
-    places, rows = five_groups(100)
-    groups = generator_of(lambda z: places[torch.arange(len(z)) % 5] + z, 2)
-    generation = look_at_generator(groups, rows, seed=0)
-    assert not generation.misses
+@pytest.mark.parametrize("n_columns", [1, 2, 10, 100])
+@pytest.mark.parametrize("n_copies", [1, 3])
+def test_a_generator_of_the_rows_own_distribution_leaves_none_out(n_columns, n_copies):
+    rows = torch.randn(300, n_columns).repeat(n_copies, 1)
+    draws = generator_of(lambda z: torch.randn(len(z), n_columns), n_columns)
+    generation = look_at_generator(draws, rows, seed=0)
+    assert generation.coverage > 0.9
     warn_of_generator(generation, "A")
-    # Samples of the rows' own distribution are as near as other rows are.
-    assert generation.missed == pytest.approx(generation.apart, rel=0.3)
+
+
+def test_rows_far_from_all_others_do_not_count_for_more_than_one():
+    rows = torch.cat([torch.randn(99, 3), torch.full((1, 3), 1e4)])
+    generation = look_at_generator(generator_of(lambda z: torch.randn(len(z), 3), 3), rows, seed=0)
+    assert generation.coverage >= 0.99
 
 
 def test_thin_rows_are_not_left_out_by_samples_a_little_beside_them():
     """Rows on a line are nearer to each other than samples ever come."""
     rows = torch.linspace(-1.0, 1.0, 500)[:, None].expand(-1, 2).contiguous()
     beside = generator_of(lambda z: z[:, :1].erf() + 0.05 * torch.tensor([1.0, -1.0]), 2)
-    generation = look_at_generator(beside, rows, seed=0)
-    assert generation.missed > 100.0 * generation.apart
-    assert not generation.misses
+    assert look_at_generator(beside, rows, seed=0).coverage > 0.95
 
 
-def test_what_is_missed_is_counted_from_the_nearest_sample():
-    rows = torch.tensor([[0.0], [2.0], [10.0]])
-    generation = look_at_generator(generator_of(lambda z: torch.zeros(len(z), 1), 1), rows, seed=0)
-    assert generation.missed == pytest.approx((0 + 4 + 100) / 3 / rows.var(correction=0).item())
-    assert generation.apart == pytest.approx((4 + 4 + 64) / 3 / rows.var(correction=0).item())
+def test_coverage_is_that_of_another_search():
+    """By scikit-learn's neighbours, row by row."""
+    generator = np.random.default_rng(0)
+    rows, samples = generator.normal(size=(200, 4)), generator.normal(size=(150, 4)) * 0.6 + 1.0
+    near = 0.1 * rows.var(axis=0).sum()
+    reach = NearestNeighbors(n_neighbors=5).fit(rows).kneighbors()[0][:, -1] ** 2
+    nearest = NearestNeighbors(n_neighbors=1).fit(samples).kneighbors(rows)[0][:, 0] ** 2
+    expected = np.mean(nearest <= np.maximum(reach, near))
+    assert 0.2 < expected < 0.9
+    assert covered_share(*map(torch.as_tensor, (samples, rows))) == pytest.approx(expected)
 
 
 def test_samples_that_are_not_finite_have_gone_astray():
@@ -134,6 +146,7 @@ def test_samples_that_are_not_finite_have_gone_astray():
         warn_of_generator(look_at_generator(nan, torch.randn(20, 2), seed=0), "A")
 
 
-def test_nobody_leaves_out_rows_that_do_not_vary():
-    generation = look_at_generator(generator_of(lambda z: z, 2), torch.ones(20, 2), seed=0)
-    assert not generation.misses
+@pytest.mark.parametrize("rows", [torch.ones(50, 2), torch.randn(19, 2), torch.randn(5, 2)])
+def test_of_few_different_rows_nothing_is_said(rows):
+    far = generator_of(lambda z: 100.0 + z, 2)
+    assert look_at_generator(far, rows, seed=0).coverage == 1.0

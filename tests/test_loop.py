@@ -86,16 +86,16 @@ def test_one_pass_is_one_epoch():
 
 @pytest.mark.parametrize(
     ("n_epochs", "share", "least_steps", "n_begun"),
-    [(100, 0.1, 50, 10), (100, 0.1, 200, 20), (95, 0.1, 0, 10), (4, 0.1, 200, 4), (1, 0.1, 0, 1)],
+    [(100, 0.1, 50, 10), (100, 0.1, 200, 20), (95, 0.1, 0, 10), (4, 0.1, 200, 1), (1, 0.1, 0, 1)],
 )
 def test_a_beginning_has_the_rates_of_the_whole(n_epochs, share, least_steps, n_begun):
     whole = Budget(n_epochs, 10)
     beginning = whole.beginning(share, least_steps)
     assert beginning.n_epochs == n_begun
+    assert beginning.n_planned == n_epochs
     assert [beginning.rate(i) for i in range(10 * n_begun)] == [
         whole.rate(i) for i in range(10 * n_begun)
     ]
-    assert beginning.beginning(1.0, 0) == beginning
 
 
 # -------------------------------------------------------------------------------------- stopping

@@ -1,6 +1,7 @@
 """Starts of the clusterer: which is trained to the end, and that it is trained as if alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def rows(digits):
 
 
 def clusterer(**settings):
-    return AdversarialAutoencoderClusterer(5, **{**SETTINGS, "n_init": 1, **settings})
+    settings = {"n_clusters": 5, **SETTINGS, "n_init": 1, **settings}
+    return AdversarialAutoencoderClusterer(**settings)
 
 
 def label_loss(model, X):
@@ -91,9 +93,14 @@ def test_starts_of_long_fits_train_for_a_tenth(rows, runs):
     assert runs == [(5, 50)] * 2 + [(50, None)]
 
 
-def test_starts_of_short_fits_are_no_longer_than_these(rows, runs):
-    clusterer(n_init=2, max_iter=2).fit(rows)
-    assert runs == [(2, 2)] * 2 + [(2, None)]
+def test_starts_of_short_fits_train_for_a_quarter(rows, runs):
+    clusterer(n_init=2, max_iter=8).fit(rows)
+    assert runs == [(2, 8)] * 2 + [(8, None)]
+
+
+def test_one_cluster_needs_one_start(rows, runs):
+    AdversarialAutoencoderClusterer(1, **SETTINGS).fit(rows)
+    assert runs == [(20, None)]
 
 
 def test_there_are_four_starts_unless_told(rows, runs):
@@ -101,18 +108,53 @@ def test_there_are_four_starts_unless_told(rows, runs):
     assert len(runs) == 5
 
 
-def test_the_surest_and_most_even_start_is_trained_to_the_end(rows, begun):
+def test_the_start_that_loses_least_is_trained_to_the_end_as_if_alone(rows, monkeypatch):
+    losses = iter([3.0, 1.0, float("inf"), 2.0])
+    monkeypatch.setattr(
+        AdversarialAutoencoderClusterer, "_label_loss", lambda self, *trained: next(losses)
+    )
     model = clusterer(n_init=4).fit(rows)
-    losses = [label_loss(other, rows) for other, _ in begun]
-    np.testing.assert_allclose([loss for _, loss in begun], losses, rtol=1e-4, atol=1e-6)
-    assert len({round(loss, 6) for loss in losses}) == 4
-    seeds = [Seeds.draw(0), *Seeds.draw(0).others(3)][int(np.argmin(losses))]
     alone = clusterer()
     alone._validate_params()
     X, _, learnt = alone._validated_with_labels(rows, None)
-    _, fitted, _ = alone._train(X, None, learnt, seeds, lambda: (rows, rows), None)
+    second = Seeds.draw(0).others(3)[0]
+    _, fitted, _ = alone._train(X, None, learnt, second, lambda: (rows, rows), None)
     alone.__dict__.update(fitted)
     assert_same(model, alone)
+
+
+def test_what_is_compared_is_the_labels_of_the_rows(rows, begun):
+    clusterer(n_init=3).fit(rows)
+    expected = [label_loss(other, rows) for other, _ in begun]
+    np.testing.assert_allclose([loss for _, loss in begun], expected, rtol=1e-5)
+
+
+EYE = torch.eye(3, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "expected"),
+    [
+        (EYE.repeat(4, 1), 0.0),
+        (torch.full((12, 3), 1.0 / 3.0, dtype=torch.float64), np.log(3.0)),
+        (EYE[:1].repeat(12, 1), 4.0 * np.log(3.0)),
+        (torch.full((12, 3), float("nan"), dtype=torch.float64), np.inf),
+    ],
+    ids=["sure and even", "unsure", "uneven", "nan"],
+)
+def test_labels_lose_by_being_unsure_and_uneven(rows, monkeypatch, probabilities, expected):
+    model = clusterer(n_clusters=3, max_iter=1).fit(rows)
+    codec = SimpleNamespace(label_probabilities=lambda X: probabilities.numpy())
+    monkeypatch.setattr(AdversarialAutoencoderClusterer, "_codec", codec)
+    fitted = {"model_": model.model_}
+    found = model._label_loss(rows, _loop.Outcome([], 1), fitted)
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert model._label_loss(rows, _loop.Outcome([], 0, finite=False), fitted) == np.inf
+
+
+def test_starts_are_compared_where_they_have_come_to_with_early_stopping_too(rows, begun):
+    clusterer(n_init=2, early_stopping=True, n_iter_no_change=1, tol=10.0).fit(rows)
+    assert [other.best_iter_ for other, _ in begun] == [3, 3]
 
 
 def test_a_start_is_the_beginning_of_its_fit(rows, begun):
@@ -160,21 +202,48 @@ def test_a_fit_that_goes_on_from_a_fitted_one_has_one_start(rows, runs):
     assert runs == [(20, None)]
 
 
-def test_ctrl_c_in_a_start_ends_the_fit_with_that_start(rows, monkeypatch):
+def test_the_first_fit_of_those_that_go_on_has_starts(rows, runs):
+    clusterer(n_init=2, warm_start=True).fit(rows)
+    assert len(runs) == 3
+
+
+@pytest.mark.parametrize(("pass_of", "n_epochs"), [(3, 2), (4, 3), (5, 3), (6, 3)])
+def test_ctrl_c_in_a_start_ends_the_fit_with_the_best_so_far(
+    rows, begun, monkeypatch, pass_of, n_epochs
+):
+    """Starts are three epochs long; the first ends with its third pass."""
     original, passes = _loop._Run._pass, []
 
     def interrupted(run):
         passes.append(run)
-        if len(passes) == 3:
+        if len(passes) == pass_of:
             raise KeyboardInterrupt
         return original(run)
 
     monkeypatch.setattr(_loop._Run, "_pass", interrupted)
-    with pytest.warns(ConvergenceWarning, match=r"interrupted \(Ctrl-C\) after 2 epochs"):
+    with pytest.warns(ConvergenceWarning, match=r"interrupted \(Ctrl-C\)"):
         model = clusterer(n_init=3).fit(rows)
-    assert len(passes) == 3
+    assert len(passes) == pass_of
+    best, _ = min(begun, key=lambda pair: pair[1])
+    assert_same(model, best)
     assert model.labels_.shape == (N_ROWS,)
-    assert np.isfinite(model.sample(3, random_state=0)).all()
+    if len(begun) == 1:
+        assert model.n_iter_ == n_epochs
+
+
+def test_ctrl_c_in_a_start_of_a_search_is_the_searchs(rows, monkeypatch):
+    original, passes = _loop._Run._pass, []
+
+    def interrupted(run):
+        passes.append(run)
+        if len(passes) == 4:
+            raise KeyboardInterrupt
+        return original(run)
+
+    monkeypatch.setattr(_loop._Run, "_pass", interrupted)
+    monkeypatch.setattr(_clusterer, "interrupt_is_for_caller", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        clusterer(n_init=3).fit(rows)
 
 
 def test_a_killed_fit_goes_on_with_the_start_that_was_chosen(rows, runs, tmp_path, monkeypatch):

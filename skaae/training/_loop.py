@@ -24,6 +24,7 @@ from skaae.training._snapshot import Stateful, fits, restore, tensors_of
 # step, and looking after each would cost more than training.
 _STEPS_BETWEEN_LOOKS = 50
 _WARM_UP_STEPS = 100
+_MOST_OF_BEGINNING = 0.25
 # A loss that is not finite is tried again from the last good state at half the rate, so often.
 _RECOVERIES = 5
 # What a run has come to beside the state of its step.
@@ -101,10 +102,13 @@ class Budget:
         return (self.n_planned or self.n_epochs) * self.n_batches
 
     def beginning(self, share: float, least_steps: int) -> Budget:
-        """Return the budget of the first epochs alone, at the rates that they have in this one."""
-        n_epochs = math.ceil(max(share * self.n_epochs, least_steps / self.n_batches))
-        n_planned = self.n_planned or self.n_epochs
-        return replace(self, n_epochs=min(self.n_epochs, n_epochs), n_planned=n_planned)
+        """Return the budget of the first epochs alone, at the rates that they have in this one.
+
+        These are a share of all, and so many steps at least, but no more than a quarter.
+        """
+        wanted = max(share * self.n_epochs, least_steps / self.n_batches)
+        n_epochs = math.ceil(min(wanted, _MOST_OF_BEGINNING * self.n_epochs))
+        return replace(self, n_epochs=n_epochs, n_planned=self.n_planned or self.n_epochs)
 
     def rate(self, step: int) -> float:
         """Return the factor of the learning rate at `step`, counted from 0."""
@@ -220,7 +224,9 @@ class _Run:
         checkpoints: Checkpoints | None,
     ) -> None:
         self.step, self.watched, self.batches, self.budget = step, watched, batches, budget
-        self.look, self.stopping, self.observers = look, stopping, observers
+        self.look, self.observers = look, observers
+        # A beginning is judged by where it has come to.
+        self.stopping = stopping if budget.n_planned is None else None
         self.checkpoints = checkpoints
         self.last_batch: Any = None
         self.ranks = current_ranks()

@@ -2,6 +2,7 @@
 
 from skaae.training._adam import MOMENTS
 from skaae.training._batches import Batch, ResidentBatches, StreamedBatches, batches_of
+from skaae.training._budget import Budget
 from skaae.training._defaults import (
     Reference,
     held_out_rows,
@@ -15,7 +16,7 @@ from skaae.training._initialization import (
     projected,
     start_at_principal_components,
 )
-from skaae.training._loop import Budget, EarlyStopping, Outcome, run
+from skaae.training._loop import EarlyStopping, Outcome, run
 from skaae.training._observer import Observer
 from skaae.training._places import Map, map_of
 from skaae.training._progress import Progress

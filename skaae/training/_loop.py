@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from skaae._threads import watched_threads
 from skaae.checkpoints import Checkpoints
 from skaae.distributed import current_ranks
 from skaae.training._batches import Batch
+from skaae.training._budget import Budget
 from skaae.training._interruption import interrupt_is_for_caller
 from skaae.training._observer import Observer
 from skaae.training._pass import Pass
@@ -23,8 +24,6 @@ from skaae.training._snapshot import Stateful, fits, restore, tensors_of
 # Held-out rows are looked at every so many steps at the earliest: on small data an epoch is one
 # step, and looking after each would cost more than training.
 _STEPS_BETWEEN_LOOKS = 50
-_WARM_UP_STEPS = 100
-_MOST_OF_BEGINNING = 0.25
 # A loss that is not finite is tried again from the last good state at half the rate, so often.
 _RECOVERIES = 5
 # What a run has come to beside the state of its step.
@@ -41,81 +40,6 @@ class Step(Stateful, Protocol):
     def set_rate(self, factor: float) -> None: ...
 
     def forget(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: epochs, and how the learning rate moves over all their steps.
-
-    The rate rises over the first steps and then falls to zero along half a cosine, at the end of
-    ``n_planned`` epochs where training is to stop before.
-    """
-
-    n_epochs: int
-    n_batches: int
-    annealed: bool = True
-    n_planned: int | None = None
-
-    @classmethod
-    def one_pass(cls, n_batches: int) -> Budget:
-        """Return one epoch at the full rate, for training that goes on later."""
-        return cls(1, n_batches, annealed=False)
-
-    @classmethod
-    def default(cls, n_samples: int, n_batches: int) -> Budget:
-        """Return a budget that counts steps as well as epochs.
-
-        100 epochs, but at least 1,250 steps (few rows make few steps an epoch; below 125 rows 10
-        steps a row, and never fewer than 300), and at most 4,000, unless rows would be seen fewer
-        than three times.
-        """
-        return cls._of_steps(n_samples, n_batches, (1_250, 4_000), (3, 100))
-
-    @classmethod
-    def for_map(cls, n_samples: int, n_batches: int) -> Budget:
-        """Return a budget to learn where rows belong, which is settled before.
-
-        As the default one, with 1,600 steps in place of 4,000.
-        """
-        return cls._of_steps(n_samples, n_batches, (1_250, 1_600), (3, 100))
-
-    @classmethod
-    def for_labels(cls, n_samples: int, n_batches: int) -> Budget:
-        """Return a budget to infer labels with, which spread from row to row slowly.
-
-        200 epochs, but at least 1,500 steps (below 150 rows 10 steps a row, and never fewer than
-        300) and at most 10,000, unless rows would be seen fewer than ten times.
-        """
-        return cls._of_steps(n_samples, n_batches, (1_500, 10_000), (10, 200))
-
-    @classmethod
-    def _of_steps(
-        cls, n_samples: int, n_batches: int, steps: tuple[int, int], epochs: tuple[int, int]
-    ) -> Budget:
-        least = min(steps[0], max(300, 10 * n_samples))
-        n_steps = max(least, min(epochs[1] * n_batches, steps[1]), epochs[0] * n_batches)
-        return cls(math.ceil(n_steps / n_batches), n_batches)
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of the whole budget."""
-        return (self.n_planned or self.n_epochs) * self.n_batches
-
-    def beginning(self, share: float, least_steps: int) -> Budget:
-        """Return the budget of the first epochs alone, at the rates that they have in this one.
-
-        These are a share of all, and so many steps at least, but no more than a quarter.
-        """
-        wanted = max(share * self.n_epochs, least_steps / self.n_batches)
-        n_epochs = math.ceil(min(wanted, _MOST_OF_BEGINNING * self.n_epochs))
-        return replace(self, n_epochs=n_epochs, n_planned=self.n_planned or self.n_epochs)
-
-    def rate(self, step: int) -> float:
-        """Return the factor of the learning rate at `step`, counted from 0."""
-        if not self.annealed:
-            return 1.0
-        warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, max(1, self.n_steps // 10)))
-        return warm_up * 0.5 * (1.0 + math.cos(math.pi * step / self.n_steps))
 
 
 class EarlyStopping:

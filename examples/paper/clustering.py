@@ -9,7 +9,7 @@ seed: a line a cluster, its head first and then test rows from the surest to the
 """
 
 import numpy as np
-from common import Record, arguments, chosen, cluster_error_of, timed
+from common import Record, arguments, chosen, cluster_error_of, smallest_share, timed
 from data import load_images
 
 from skaae import AdversarialAutoencoderClusterer
@@ -48,7 +48,7 @@ def main():
     settings = {"max_iter": 12} if args.quick else {}
     for name in chosen(args, ROWS):
         n_clusters, paper = ROWS[name]
-        errors, accuracies, alive, seconds = [], [], [], []
+        errors, accuracies, smallest, seconds = [], [], [], []
         for seed in range(args.seeds):
             model = AdversarialAutoencoderClusterer(n_clusters, random_state=seed, **settings)
             _, spent = timed(lambda model=model: model.fit(images.X_train))
@@ -57,11 +57,11 @@ def main():
             accuracies.append(
                 100.0 * hungarian_accuracy(images.y_test, model.predict(images.X_test))
             )
-            alive.append(len(np.unique(model.labels_)))
+            smallest.append(smallest_share(model.labels_, n_clusters))
             if seed == 0 and n_clusters == 16:
                 record.picture(draw_clusters(model, images.X_test, images.shape))
         record.add(name, errors, paper=paper, unit="%", seconds=seconds, model=model)
-        record.add(f"{name}: clusters in use", alive)
+        record.add(f"{name}: smallest cluster, of an equal part", smallest, unit="%")
         if n_clusters == 10:
             record.add(f"{name}: Hungarian accuracy", accuracies, unit="%")
 

@@ -142,6 +142,12 @@ def cluster_error_of(model, images):
     )
 
 
+def smallest_share(labels, n_clusters):
+    """Return how many rows the smallest cluster has, in % of an equal part of them."""
+    counts = np.bincount(labels, minlength=n_clusters)
+    return 100.0 * counts.min() * n_clusters / len(labels)
+
+
 def trained_reader(images):
     """Return a classifier of real images, which reads the class off samples."""
     return MLPClassifier((256,), early_stopping=True, random_state=0).fit(

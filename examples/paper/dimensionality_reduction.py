@@ -12,6 +12,7 @@ from common import (
     arguments,
     chosen,
     cluster_error_of,
+    smallest_share,
     timed,
     with_few_labels,
 )
@@ -49,7 +50,7 @@ def main():
     for name in chosen(args, ROWS):
         n_labels, n_components, paper = ROWS[name]
         settings = {"n_components": n_components, **shared}
-        errors, seconds = [], []
+        errors, smallest, seconds = [], [], []
         for seed in range(args.seeds):
             if n_labels:
                 model = AdversarialAutoencoderClassifier(random_state=seed, **settings)
@@ -60,10 +61,13 @@ def main():
                 model = AdversarialAutoencoderClusterer(N_CLUSTERS, random_state=seed, **settings)
                 _, spent = timed(lambda model=model: model.fit(images.X_train))
                 errors.append(100.0 * cluster_error_of(model, images))
+                smallest.append(smallest_share(model.labels_, N_CLUSTERS))
             seconds.append(spent)
             if seed == 0 and n_components == 2:
                 record.picture(draw(model, images), f"_{name.replace(' ', '_')}")
         record.add(name, errors, paper=paper, unit="%", seconds=seconds, model=model)
+        if smallest:
+            record.add(f"{name}: smallest cluster, of an equal part", smallest, unit="%")
 
 
 if __name__ == "__main__":

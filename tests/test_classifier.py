@@ -54,6 +54,16 @@ def test_probabilities_are_those_of_the_prediction(classifier, split):
     assert (classifier.classes_[probabilities.argmax(axis=1)] == classifier.predict(X_test)).all()
 
 
+@pytest.mark.parametrize("classifier", [False], indirect=True, ids=["style"])
+def test_a_style_is_decoded_in_the_class_asked_for_and_holds_little_of_its_own(classifier, split):
+    X_train, X_test, y_train, y_test = split
+    styles, asked = classifier.transform(X_test), (y_test + 3) % 10
+    reader = SVC().fit(X_train, y_train)
+    assert reader.score(classifier.inverse_transform(styles, asked), asked) > 0.95
+    style_reader = SVC().fit(classifier.transform(X_train), y_train)
+    assert style_reader.score(styles, y_test) < 0.4
+
+
 @pytest.mark.parametrize("classifier", [True], indirect=True, ids=["heads"])
 def test_heads_make_the_code_a_map_of_the_classes(classifier, split):
     """With ten labels of a class."""

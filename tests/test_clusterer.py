@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from estimator_cases import SHORT, short_fits_may_warn
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import KNeighborsClassifier
 
 from skaae import (
     AdversarialAutoencoderClusterer,
@@ -90,6 +92,32 @@ def test_heads_need_no_label_to_map_back(split):
     assert model.cluster_centers_.shape == (5, 64)
 
 
+def test_a_map_with_heads_tells_classes_better_than_principal_components(split, device):
+    """Without any label, in the plane."""
+    X_train, X_test, y_train, y_test = split
+    model = AdversarialAutoencoderClusterer(
+        12,
+        n_components=2,
+        cluster_heads=True,
+        hidden_layer_sizes=(128, 128),
+        learning_rate=2e-3,
+        max_iter=70,
+        n_init=1,
+        device=device,
+        random_state=0,
+    ).fit(X_train)
+    ours, theirs = (
+        KNeighborsClassifier()
+        .fit(reducer.transform(X_train), y_train)
+        .score(reducer.transform(X_test), y_test)
+        for reducer in (model, PCA(2).fit(X_train))
+    )
+    assert ours > theirs + 0.1
+    heads = model.model_.heads.positions.detach().cpu().numpy()
+    distances = np.linalg.norm(heads[:, None] - heads, axis=2)[np.triu_indices(12, 1)]
+    assert distances.min() > 0.8 * model.head_distance
+
+
 @short_fits_may_warn
 def test_dead_clusters_are_named(split):
     model = AdversarialAutoencoderClusterer(10, **SHORT).fit(split[0])
@@ -98,3 +126,22 @@ def test_dead_clusters_are_named(split):
     advice = r"Lower n_clusters, raise label_divergence_weight, or train longer \(max_iter\)"
     with pytest.warns(ConvergenceWarning, match=rf"{told}\. {advice}"):
         model._warn_of_labels()
+
+
+def test_a_fit_that_leaves_clusters_empty_says_which(split):
+    # Without the pull to equal parts nothing keeps clusters alive.
+    model = AdversarialAutoencoderClusterer(
+        10,
+        hidden_layer_sizes=(64,),
+        max_iter=15,
+        n_init=1,
+        label_divergence_weight=0.0,
+        consistency_weight=0.0,
+        random_state=0,
+    )
+    with pytest.warns(ConvergenceWarning, match="clusters have") as caught:
+        model.fit(split[0][:600])
+    empty = np.flatnonzero(np.bincount(model.labels_, minlength=10) == 0)
+    assert len(empty)
+    (told,) = [str(each.message) for each in caught if "clusters have" in str(each.message)]
+    assert f"{len(empty)} of 10 clusters have (almost) no rows: {empty.tolist()}" in told

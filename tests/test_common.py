@@ -4,6 +4,8 @@ import inspect
 
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
@@ -66,6 +68,23 @@ def test_sklearn_checks(estimator, check):
 @parametrize_with_checks([AdversarialAutoencoder()])
 def test_sklearn_checks_of_the_default_trained_as_long_as_by_default(estimator, check):
     check(estimator)
+
+
+# The figures that scikit-learn's checks ask of a classifier and of a clusterer, on their rows, of
+# the defaults: the checks themselves fit some fifty times.
+@pytest.mark.slow
+def test_the_default_classifier_is_as_right_as_the_checks_ask():
+    X, y = make_blobs(300, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    assert AdversarialAutoencoderClassifier(random_state=0).fit(X, y).score(X, y) > 0.83
+
+
+@pytest.mark.slow
+def test_the_default_clusterer_is_as_right_as_the_checks_ask():
+    X, y = make_blobs(50, random_state=1)
+    X = StandardScaler().fit_transform(X)
+    labels = AdversarialAutoencoderClusterer(3, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(y, labels) > 0.4
 
 
 def configuration_id(estimator):

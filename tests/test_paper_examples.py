@@ -232,6 +232,7 @@ def test_the_page_answers_from_the_figures(monkeypatch):
         "plain GAN is at 50,",
         "gradient penalty at 4,",
         "WGAN-GP at 3 and",
+        "nearer to real digits than the adversarial autoencoder: GAN, gradient penalty, WGAN-GP.",
     ):
         assert part in said
     assert page["answer"]({}) == ""

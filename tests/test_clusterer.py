@@ -118,17 +118,7 @@ def test_a_map_with_heads_tells_classes_better_than_principal_components(split, 
     assert distances.min() > 0.8 * model.head_distance
 
 
-@short_fits_may_warn
 def test_dead_clusters_are_named(split):
-    model = AdversarialAutoencoderClusterer(10, **SHORT).fit(split[0])
-    model.labels_ = np.where(model.labels_ == 7, 2, model.labels_)
-    told = r"1 of 10 clusters have .* no rows: \[7\]"
-    advice = r"Lower n_clusters, raise label_divergence_weight, or train longer \(max_iter\)"
-    with pytest.warns(ConvergenceWarning, match=rf"{told}\. {advice}"):
-        model._warn_of_labels()
-
-
-def test_a_fit_that_leaves_clusters_empty_says_which(split):
     # Without the pull to equal parts nothing keeps clusters alive.
     model = AdversarialAutoencoderClusterer(
         10,
@@ -144,4 +134,5 @@ def test_a_fit_that_leaves_clusters_empty_says_which(split):
     empty = np.flatnonzero(np.bincount(model.labels_, minlength=10) == 0)
     assert len(empty)
     (told,) = [str(each.message) for each in caught if "clusters have" in str(each.message)]
-    assert f"{len(empty)} of 10 clusters have (almost) no rows: {empty.tolist()}" in told
+    assert f"{len(empty)} of 10 clusters have (almost) no rows: {empty.tolist()}. " in told
+    assert "Lower n_clusters, raise label_divergence_weight, or train longer (max_iter)." in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -102,10 +103,13 @@ class ColumnScaling:
         location = np.where(constant, low, mean)
         return cls(torch.as_tensor(location), torch.as_tensor(scale))
 
+    @cached_property
+    def _divisor(self) -> Tensor:
+        return torch.where(self.scale == 0.0, 1.0, self.scale)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return rows in the networks' units, in the dtype of `x`."""
-        divisor = torch.where(self.scale == 0.0, 1.0, self.scale)
-        return (x - self.location.to(x)) / divisor.to(x)
+        return (x - self.location.to(x)) / self._divisor.to(x)
 
     def inverse(self, u: Tensor) -> Tensor:
         """Return rows in the data's units, in the dtype of `u`."""

@@ -82,6 +82,27 @@ def test_what_the_loss_does_not_depend_on_stays_and_gets_no_gradient():
     assert not torch.equal(used[0].weight, fresh[0].weight)
 
 
+def test_moments_of_a_dead_unit_skip_the_numbers_that_are_slow():
+    """They halve from step to step, until 126 steps later they would be subnormal."""
+    model = network()
+    adam = Adam({model: 1.0}, 0.01, 0.0, BETAS)
+    adam.descend(loss_of(model, 0))
+    tiny = torch.finfo(torch.float32).tiny
+    for _ in range(160):
+        adam.descend(0.0 * loss_of(model, 0))
+        moments = [adam.state[p]["exp_avg"].abs() for p in model.parameters()]
+        assert all(bool(((m == 0.0) | (m >= tiny)).all()) for m in moments)
+    assert all(bool((m == 0.0).all()) for m in moments)
+
+
+def test_moments_that_are_not_finite_stay_so():
+    model = network()
+    adam = Adam({model: 1.0}, 0.01, 0.0, BETAS)
+    for _ in range(30):
+        adam.descend(torch.nan * loss_of(model, 0))
+    assert all(bool(adam.state[p]["exp_avg"].isnan().all()) for p in model.parameters())
+
+
 def test_nothing_to_train_is_no_error():
     frozen = network().requires_grad_(False)
     Adam({frozen: 1.0}, 0.01, 0.5, BETAS).descend(torch.tensor(1.0))

@@ -6,9 +6,11 @@ import runpy
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from skaae import AdversarialAutoencoder
 from skaae.training import Budget
@@ -136,3 +138,46 @@ def test_last_rows_that_are_not_learnt_are_named(soak, tmp_path, monkeypatch, af
     monkeypatch.setattr(sys, "argv", ["soak.py"])
     with nullcontext() if told is None else pytest.raises(SystemExit, match=told):
         soak["main"]()
+
+
+def test_the_step_by_hand_descends_the_objective(monkeypatch):
+    """Its gradients are those that autograd finds, of the losses that it is to descend."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    module = runpy.run_path(str(BENCHMARKS / "by_hand.py"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = module["ByHand"](6, (5, 4), 2, torch.float32)
+        x, prior_codes = torch.rand(7, 6), torch.randn(7, 2)
+    monkeypatch.setattr(torch, "randn", lambda *shape: prior_codes)
+    encoder, decoder, discriminator = map(
+        _with_gradients, (model.encoder, model.decoder, model.discriminator)
+    )
+    codes = encoder(x)
+    softplus = torch.nn.functional.softplus
+    told = softplus(discriminator(prior_codes)) + softplus(-discriminator(codes.detach()))
+    fooled = softplus(discriminator(codes)).mean()
+    objective = 0.5 * (decoder(codes) - x).square().sum(dim=1).mean() + fooled
+    expected = [
+        *torch.autograd.grad(told.mean(), discriminator.weights, retain_graph=True),
+        *torch.autograd.grad(objective, [*encoder.weights, *decoder.weights]),
+    ]
+    moved = []
+    keeper = SimpleNamespace(move=lambda gradients: moved.extend(gradients))
+    model.step(x, keeper, keeper)
+    assert len(moved) == len(expected) == 18
+    for mine, other in zip(moved, expected):
+        torch.testing.assert_close(mine, other)
+
+
+def _with_gradients(network):
+    """Return a function of rows that passes the weights of `network` by autograd."""
+    weights = [weight.clone().requires_grad_(True) for weight in network.weights]
+
+    def outputs(h):
+        for place in range(0, len(weights), 2):
+            h = h if place == 0 else torch.nn.functional.leaky_relu(h, network.slope)
+            h = h @ weights[place].T + weights[place + 1]
+        return h
+
+    outputs.weights = weights
+    return outputs

@@ -70,14 +70,28 @@ The page is written by ``examples/benchmarks/page.py`` from ``docs/results/``, w
 """
 
 
-def table(rows):
-    lines = [".. list-table::", "    :header-rows: 1", "    :widths: 70 30", ""]
-    lines += ["    * - what", "      - figure"]
-    for what, row in rows.items():
-        values = row["values"]
-        spread = f" ({figure(min(values))} to {figure(max(values))})" if len(values) > 1 else ""
-        lines += [f"    * - {what}", f"      - {figure(median(values))}{spread}"]
+def table(by_processor):
+    """Return a table of rows by what they tell, with a column for each processor."""
+    widths = " ".join(["30"] * len(by_processor))
+    lines = [".. list-table::", "    :header-rows: 1", f"    :widths: 70 {widths}", ""]
+    lines += ["    * - what"]
+    lines += (
+        [f"      - {name}" for name in by_processor]
+        if len(by_processor) > 1
+        else ["      - figure"]
+    )
+    for what in dict.fromkeys(what for rows in by_processor.values() for what in rows):
+        lines += [f"    * - {what}"]
+        lines += [f"      - {cell(rows.get(what))}".rstrip() for rows in by_processor.values()]
     return "\n".join(lines)
+
+
+def cell(row):
+    if row is None:
+        return ""
+    values = row["values"]
+    spread = f" ({figure(min(values))} to {figure(max(values))})" if len(values) > 1 else ""
+    return f"{figure(median(values))}{spread}"
 
 
 def figure(value):
@@ -88,11 +102,13 @@ def figure(value):
 def main():
     parts, machines = [], set()
     for name, (title, note) in SECTIONS.items():
-        path = DOCS / "results" / f"{name}.json"
-        if path.exists():
+        by_processor = {}
+        for path in sorted((DOCS / "results").glob(f"{name}*.json"), key=lambda path: path.stem):
             rows = json.loads(path.read_text())["rows"]
             machines |= {json.dumps(row["hardware"]) for row in rows.values()}
-            parts.append(f"{title}\n{'-' * len(title)}\n\n{note}\n\n{table(rows)}")
+            by_processor[next(iter(rows.values()))["hardware"]["processor"]] = rows
+        if by_processor:
+            parts.append(f"{title}\n{'-' * len(title)}\n\n{note}\n\n{table(by_processor)}")
     described = [json.loads(machine) for machine in sorted(machines)]
     hardware = " ".join(
         f"Processor: {m['processor']}, {m['cores']} cores, {m['threads']} threads."

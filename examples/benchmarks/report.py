@@ -1,6 +1,10 @@
-"""Figures of a benchmark, printed as they come and kept as JSON with where they come from."""
+"""Figures of a benchmark, printed as they come and kept as JSON with where they come from.
+
+A processor other than the one whose figures are there has a file of its own beside them.
+"""
 
 import json
+import re
 import sys
 from pathlib import Path
 from statistics import median
@@ -14,7 +18,14 @@ RESULTS = Path(__file__).parents[2] / "docs" / "results"
 class Report:
     def __init__(self, name, folder=RESULTS):
         self.path = folder / f"{name}.json"
-        self.rows = json.loads(self.path.read_text())["rows"] if self.path.exists() else {}
+        self.rows = self._rows()
+        if any(row["hardware"] != hardware() for row in self.rows.values()):
+            processor = re.sub(r"\W+", "_", hardware()["processor"]).strip("_").lower()
+            self.path = folder / f"{name}-{processor}.json"
+            self.rows = self._rows()
+
+    def _rows(self):
+        return json.loads(self.path.read_text())["rows"] if self.path.exists() else {}
 
     def add(self, what, values):
         values = [float(value) for value in values]

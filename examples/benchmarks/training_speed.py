@@ -2,8 +2,9 @@
 
     python examples/benchmarks/training_speed.py --data mnist.npz [large small busy quality]
 
-Ratios are taken pair by pair within a turn, so that a machine that slows down slows down all.
-``pythae`` is left out where it is not installed (``pip install pythae``).
+Beside them runs the same step written out without autograd (``by_hand.py``), which tells what an
+engine could still save. Ratios are taken pair by pair within a turn, so that a machine that slows
+down slows down all. ``pythae`` is left out where it is not installed (``pip install pythae``).
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from by_hand import ByHand
 from report import Report
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
@@ -28,6 +30,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from skaae import AdversarialAutoencoder
+from skaae._device import multiplies_bfloat16
 from skaae.divergences import JensenShannon
 from skaae.networks import MLP
 
@@ -214,9 +217,12 @@ def flop_of_a_row(n_features, sizes, n_components):
 
 def in_turns(report, what, shape, batch_size, rows, n_turns):
     """Time skaae and its rivals in turns and add their rates and ratios."""
+    low = shape is LARGE and multiplies_bfloat16(torch.device("cpu"))
+    dtype = torch.bfloat16 if low else torch.float32
     contenders = {
         "skaae": lambda: skaae_seconds(rows, batch_size, 1, **shape),
         "plain loop": lambda: (PlainLoop(**shape).fit(rows, batch_size, 1), len(rows)),
+        "by hand": lambda: ByHand(**shape, dtype=dtype).fit(rows, batch_size),
     }
     if find_spec("pythae"):
         contenders["pythae"] = lambda: (pythae_seconds(rows, batch_size, 1, **shape), len(rows))

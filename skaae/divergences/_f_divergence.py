@@ -14,7 +14,11 @@ from torch.nn import functional
 
 from skaae._compat import Interval
 from skaae.divergences._base import AdversarialDivergence
+from skaae.networks import ACTIVATIONS
 from skaae.posteriors import PosteriorSample
+
+# What answers to a row whatever lies beside it.
+_ROW_BY_ROW = (nn.Sequential, nn.Linear, *ACTIVATIONS.values())
 
 
 class FDivergence(AdversarialDivergence):
@@ -73,8 +77,8 @@ class FDivergence(AdversarialDivergence):
         generator: torch.Generator,
     ) -> Tensor:
         """Return minus the bound, averaged over both samples."""
-        bound = self.activation(_in_full(discriminator(codes))).mean()
-        return self.conjugate(_in_full(discriminator(prior_codes))).mean() - bound
+        of_codes, of_prior = _answers(discriminator, codes, prior_codes)
+        return self.conjugate(of_prior).mean() - self.activation(of_codes).mean()
 
     def encoder_loss(
         self,
@@ -87,6 +91,17 @@ class FDivergence(AdversarialDivergence):
     ) -> Tensor:
         """Return the bound's term in the codes."""
         return self.encoder_objective(_in_full(cast(nn.Module, discriminator)(sample.codes))).mean()
+
+
+def _answers(discriminator: nn.Module, codes: Tensor, prior_codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what a discriminator answers to both samples, in float32."""
+    parts = discriminator.modules() if isinstance(discriminator, nn.Module) else [discriminator]
+    if not all(type(part) in _ROW_BY_ROW for part in parts):
+        # What it answers to a code may depend on what lies beside it.
+        return _in_full(discriminator(codes)), _in_full(discriminator(prior_codes))
+    # One pass of twice the rows is quicker than two.
+    answers = _in_full(discriminator(torch.cat([codes, prior_codes])))
+    return answers[: len(codes)], answers[len(codes) :]
 
 
 def _in_full(v: Tensor) -> Tensor:

@@ -31,11 +31,11 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     The encoder answers a label q(y|x), by a softmax, and a code z that keeps the rest: the style.
     All rows, labelled or not, are decoded from both, and
 
-    .. math:: E[-\log p(x|y, z)] + w D(q(z) \| p(z)) + w_y D_y(q(y) \| p(y))
+    .. math:: E[-\log p(x|y, z)] + w D(q(z, y) \| p(z) q(y)) + w_y D_y(q(y) \| p(y))
         + w_c \, E_{labelled}[-\log q(y|x)] + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
-    is minimised: labels are as frequent as among the labelled rows, sure, right where they are
-    known, and do not change with small moves r of a row. Reconstruction trains the code and the
+    is minimised: codes are as the prior whatever the label, labels as frequent as among the labelled
+    rows, sure, right where they are known, and do not change with small moves r of a row. Reconstruction trains the code and the
     decoder, not the labels, which it would make say what a narrow code has no room for.
 
     Parameters
@@ -209,7 +209,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
     def _label_prior(self, frequencies: np.ndarray) -> Categorical:
         if len(frequencies) < 2:
-            raise ValueError("Expected rows of at least two classes, got labels of one class only.")
+            found = "labels of one class only" if len(frequencies) else "no label but -1"
+            raise ValueError(f"y: expected rows of at least two classes, got {found}.")
         return Categorical(frequencies)
 
     def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:

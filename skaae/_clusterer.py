@@ -31,7 +31,7 @@ from skaae.training import Budget, Outcome, Reference
 from skaae.training._interruption import interrupt_is_for_caller
 
 # A cluster with less than this share of an equal part of the rows counts as dead.
-_DEAD_SHARE = 0.01
+_DEAD_SHARE = 0.1
 # Of the epochs, by which starts are compared: what clusters become is settled in the first tenth.
 _TRIED_SHARE = 0.1
 _LEAST_TRIED_STEPS = 150
@@ -44,11 +44,11 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     The encoder answers a cluster q(y|x), by a softmax, and a code z that keeps the rest: the style.
     Rows are decoded from both, and
 
-    .. math:: E[-\log p(x|y, z)] + w D(q(z) \| p(z)) + w_y D_y(q(y) \| p(y))
+    .. math:: E[-\log p(x|y, z)] + w D(q(z, y) \| p(z) q(y)) + w_y D_y(q(y) \| p(y))
         + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
-    is minimised: clusters are equally frequent, sure, and do not change with small moves r of a
-    row, so their borders lie where rows are sparse. With `cluster_heads` reconstruction trains the
+    is minimised: codes are as the prior in every cluster, clusters equally frequent, sure, and they
+    do not change with small moves r of a row, so their borders lie where rows are sparse. With `cluster_heads` reconstruction trains the
     code, the heads and the decoder, not the labels.
 
     Parameters
@@ -124,7 +124,7 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
     Warns
     -----
     ConvergenceWarning
-        If a cluster has less than a hundredth of an even share of the rows, codes clearly miss the
+        If a cluster has less than a tenth of an even share of the rows, codes clearly miss the
         prior, codes or decoder have collapsed, a loss was not finite, or Ctrl-C ended training.
 
     References

@@ -122,7 +122,8 @@ class LabelInferringAutoencoder(BaseAdversarialAutoencoder):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_labels)
-            A tensor if `X` is.
+            Columns are in the order of ``classes_``, or of the clusters' numbers; a tensor if `X`
+            is.
 
         Raises
         ------

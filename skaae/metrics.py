@@ -164,7 +164,7 @@ def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = No
 
     Parameters
     ----------
-    estimator : fitted AdversarialAutoencoder
+    estimator : fitted estimator that maps rows to codes
     X : array-like of shape (n_samples, n_features)
     y : array-like of shape (n_samples,), default=None
         Classes, where each has its part of the prior (``label_role="discriminator"``); without
@@ -175,6 +175,11 @@ def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = No
     -------
     match : PriorMatch
         Its ``ratio`` is about 1 where codes and prior cannot be told apart.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no codes, as an :class:`~skaae.ImplicitGenerativeModel`.
 
     References
     ----------
@@ -190,6 +195,9 @@ def prior_match(estimator: Any, X: Any, y: Any = None, *, random_state: Any = No
     >>> prior_match(aae, X, random_state=0).n_samples
     200
     """
+    if not hasattr(estimator, "_prior_match"):
+        found = type(estimator).__name__
+        raise TypeError(f"estimator: expected one that maps rows to codes, got {found}.")
     match: PriorMatch = estimator._prior_match(X, y, seed=random_seed(random_state))
     return match
 

@@ -120,10 +120,11 @@ def test_reconstruction_trains_no_labels_of_the_classifier(wine):
     np.testing.assert_allclose(before, after, atol=1e-4)
 
 
-def test_one_class_is_refused(wine):
+@pytest.mark.parametrize(("label", "found"), [(0, "labels of one class only"), (-1, "no label")])
+def test_one_class_and_none_are_refused(label, found, wine):
     X, _ = wine
-    with pytest.raises(ValueError, match="one class only"):
-        AdversarialAutoencoderClassifier(**SHORT).fit(X, np.zeros(len(X), dtype=int))
+    with pytest.raises(ValueError, match=f"at least two classes, got {found}"):
+        AdversarialAutoencoderClassifier(**SHORT).fit(X, np.full(len(X), label))
 
 
 @short_fits_may_warn

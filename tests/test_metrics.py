@@ -1,11 +1,14 @@
 """Measures, against closed forms and against samples whose answer is known."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 
-from skaae import AdversarialAutoencoder
+from skaae import AdversarialAutoencoder, ImplicitGenerativeModel
 from skaae._prior_match import PriorMatch
 from skaae.metrics import (
     cluster_error,
@@ -155,6 +158,15 @@ def test_reference_rows_come_with_their_labels():
 )
 def test_the_best_map_of_clusters_to_classes(labels, expected):
     assert hungarian_accuracy([0, 0, 1, 1, 2, 2], labels) == pytest.approx(expected)
+
+
+def test_what_has_no_codes_has_no_prior_match(X):
+    model = ImplicitGenerativeModel(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+    with warnings.catch_warnings():  # two epochs are no fit
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X)
+    with pytest.raises(TypeError, match="maps rows to codes, got ImplicitGenerativeModel"):
+        prior_match(model, X)
 
 
 def test_the_prior_match_looks_at_classes_only_where_they_have_their_parts(wine):

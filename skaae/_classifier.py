@@ -34,9 +34,10 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     .. math:: E[-\log p(x|y, z)] + w D(q(z, y) \| p(z) q(y)) + w_y D_y(q(y) \| p(y))
         + w_c \, E_{labelled}[-\log q(y|x)] + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
-    is minimised: codes are as the prior whatever the label, labels as frequent as among the labelled
-    rows, sure, right where they are known, and do not change with small moves r of a row. Reconstruction trains the code and the
-    decoder, not the labels, which it would make say what a narrow code has no room for.
+    is minimised: codes are as the prior whatever the label, labels as frequent as among the
+    labelled rows, sure, right where they are known, and do not change with small moves r of a row.
+    Reconstruction trains the code and the decoder, not the labels, which it would make say what a
+    narrow code has no room for.
 
     Parameters
     ----------
@@ -209,8 +210,10 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
 
     def _label_prior(self, frequencies: np.ndarray) -> Categorical:
         if len(frequencies) < 2:
-            found = "labels of one class only" if len(frequencies) else "no label but -1"
-            raise ValueError(f"y: expected rows of at least two classes, got {found}.")
+            raise ValueError(
+                "y: expected rows of at least two classes, beside those without a label (-1, or the "
+                "empty string), got labels of one class only."
+            )
         return Categorical(frequencies)
 
     def _scored_rows(self, X: Any, y: Any) -> tuple[Any, Any]:

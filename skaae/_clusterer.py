@@ -48,8 +48,8 @@ class AdversarialAutoencoderClusterer(ClusterMixin, LabelInferringAutoencoder):
         + w_v \, E[KL(q(y|x) \| q(y|x + r))]
 
     is minimised: codes are as the prior in every cluster, clusters equally frequent, sure, and they
-    do not change with small moves r of a row, so their borders lie where rows are sparse. With `cluster_heads` reconstruction trains the
-    code, the heads and the decoder, not the labels.
+    do not change with small moves r of a row, so their borders lie where rows are sparse. With
+    `cluster_heads` reconstruction trains the code, the heads and the decoder, not the labels.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ SECTIONS = {
         "pair by pair. The plain loop has three phases, three optimisers and a ``DataLoader``. "
         "Encoder 784-1000-1000-8, its mirror image, and discriminator 8-1000-1000-1; for digits "
         "64-128-128-4. A share of products is what the networks' matrix products come to, over the "
-        "rate of products of that batch by 1000 x 1000 weights in the same run. By hand is the same "
+        "rate of products of that batch by 1000 x 1000 weights in the same run. By hand is the "
         "step written out without autograd, with nothing but its products, activations and Adam: "
         "what an engine could come to with these kernels. Busy: beside one endless loop per "
         "core.\n\n"

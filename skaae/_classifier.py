@@ -211,8 +211,8 @@ class AdversarialAutoencoderClassifier(ClassifierMixin, LabelInferringAutoencode
     def _label_prior(self, frequencies: np.ndarray) -> Categorical:
         if len(frequencies) < 2:
             raise ValueError(
-                "y: expected rows of at least two classes, beside those without a label (-1, or the "
-                "empty string), got labels of one class only."
+                "y: expected rows of at least two classes, beside those without a label (-1, or "
+                "the empty string), got labels of one class only."
             )
         return Categorical(frequencies)
 

@@ -1,6 +1,7 @@
 """The clusterer."""
 
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -116,6 +117,14 @@ def test_a_map_with_heads_tells_classes_better_than_principal_components(split, 
     heads = model.model_.heads.positions.detach().cpu().numpy()
     distances = np.linalg.norm(heads[:, None] - heads, axis=2)[np.triu_indices(12, 1)]
     assert distances.min() > 0.8 * model.head_distance
+
+
+@pytest.mark.parametrize(("n_rows", "told"), [(4, True), (6, False)])
+def test_a_cluster_below_a_tenth_of_an_even_share_is_dead(n_rows, told):
+    model = AdversarialAutoencoderClusterer(2)
+    model.labels_ = np.repeat([0, 1], [n_rows, 100 - n_rows])
+    with pytest.warns(match=r"1 of 2 clusters have .*: \[0\]") if told else nullcontext():
+        model._warn_of_labels()
 
 
 def test_dead_clusters_are_named(split):

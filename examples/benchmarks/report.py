@@ -19,9 +19,10 @@ class Report:
     def __init__(self, name, folder=RESULTS):
         self.path = folder / f"{name}.json"
         self.rows = self._rows()
-        if any(row["hardware"] != hardware() for row in self.rows.values()):
-            processor = re.sub(r"\W+", "_", hardware()["processor"]).strip("_").lower()
-            self.path = folder / f"{name}-{processor}.json"
+        processor = hardware()["processor"]
+        if any(row["hardware"]["processor"] != processor for row in self.rows.values()):
+            short = re.sub(r"\W+", "_", processor).strip("_").lower()
+            self.path = folder / f"{name}-{short}.json"
             self.rows = self._rows()
 
     def _rows(self):

@@ -215,8 +215,11 @@ class AutoencoderModel(nn.Module):
     def _outputs(self, x: Tensor, noise: list[Tensor]) -> tuple[Tensor, ...]:
         inputs = torch.cat([x, *noise], dim=1) if noise else x
         # Autocast answers in bfloat16; codes and losses stay in the precision of the rows.
-        outputs: tuple[Tensor, ...] = self.encoder(inputs).to(x.dtype).split(self._n_outputs, dim=1)
-        return outputs
+        outputs: Tensor = self.encoder(inputs).to(x.dtype)
+        if len(self.latents) == 1:
+            return (outputs,)
+        parts: tuple[Tensor, ...] = outputs.split(self._n_outputs, dim=1)
+        return parts
 
     def encode(self, x: Tensor, generator: torch.Generator) -> list[PosteriorSample]:
         """Draw a code from q(z|x) for each row and latent.

@@ -119,13 +119,13 @@ def current_ranks() -> Ranks:
 def drawn_in_parts(draw: Callable[[int], Tensor], n_rows: int) -> Tensor:
     """Return this process's `n_rows` rows of what all processes draw alike by ``draw(n)``."""
     ranks = current_ranks()
-    return draw(n_rows * ranks.size)[ranks.part(n_rows)]
+    return draw(n_rows) if ranks.size == 1 else draw(n_rows * ranks.size)[ranks.part(n_rows)]
 
 
 def own_part(rows: Tensor) -> Tensor:
     """Return this process's part of rows of which each process has as many."""
     ranks = current_ranks()
-    return rows[ranks.part(len(rows) // ranks.size)]
+    return rows if ranks.size == 1 else rows[ranks.part(len(rows) // ranks.size)]
 
 
 def check_same_rows(rows: Tensor, n_rows: int, y: Tensor | None) -> None:

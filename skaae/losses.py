@@ -78,7 +78,7 @@ class SquaredError(ReconstructionLoss):
 
     def __call__(self, outputs: Tensor, x: Tensor) -> Tensor:
         """Return half the squared distance of each row, shape (n_samples,)."""
-        return 0.5 * (outputs - x).square().sum(dim=1)
+        return 0.5 * functional.mse_loss(outputs, x, reduction="none").sum(dim=1)
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Return `outputs`."""

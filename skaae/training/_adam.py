@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +23,53 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 # no weight, it takes them 26 steps to get there.
 _SMALLEST_MOMENT = 1e-30
 _STEPS_BETWEEN_SWEEPS = 24
+
+
+class _Move:
+    """Parameters of a group that move together, sorted once for all steps."""
+
+    def __init__(
+        self, group: dict[str, Any], parameters: list[Tensor], states: Any, place: slice
+    ) -> None:
+        self.group, self.parameters, self.place = group, parameters, place
+        self.strides = [parameter.stride() for parameter in parameters]
+        self.states = [states[parameter] for parameter in parameters]
+        self.steps = [state["step"] for state in self.states]
+        self.counts = list({id(step): step for step in self.steps}.values())
+        self.means = [state["exp_avg"] for state in self.states]
+        self.squares = [state["exp_avg_sq"] for state in self.states]
+
+    def is_of(self, states: Any) -> bool:
+        """Return whether it moves what `states` has, in which others may put what was saved."""
+        return all(map(operator.is_, map(states.get, self.parameters), self.states))
+
+    def __call__(self, gradients: list[Tensor]) -> None:
+        """Move the parameters against their part of the gradients of all."""
+        # The kernel walks through memory, so a gradient has to lie there as its parameter does.
+        gradients = [
+            gradient if gradient.stride() == stride else torch.empty_like(parameter).copy_(gradient)
+            for gradient, stride, parameter in zip(
+                gradients[self.place], self.strides, self.parameters
+            )
+        ]
+        for count in self.counts:
+            count.add_(1)
+        group = self.group
+        torch._fused_adamw_(
+            self.parameters,
+            gradients,
+            self.means,
+            self.squares,
+            [],
+            self.steps,
+            amsgrad=False,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
 
 
 class Adam(torch.optim.AdamW):
@@ -42,6 +91,9 @@ class Adam(torch.optim.AdamW):
     """
 
     _n_steps = 0
+    # What the last loss depended on, and how that moves.
+    _reached: Sequence[bool] = ()
+    _moves: Sequence[_Move] = ()
 
     def __init__(
         self,
@@ -105,20 +157,40 @@ class Adam(torch.optim.AdamW):
         if not parameters:
             return
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        moved = [p for p, gradient in zip(parameters, found) if gradient is not None]
-        means = current_ranks().average(gradient for gradient in found if gradient is not None)
-        # The kernel walks through memory, so a gradient has to lie there as its parameter does.
-        gradients: dict[Tensor, Tensor] = {
-            parameter: gradient
-            if gradient.stride() == parameter.stride()
-            else torch.empty_like(parameter).copy_(gradient)
-            for parameter, gradient in zip(moved, means)
-        }
-        for group in self.param_groups:
-            self._move([p for p in group["params"] if p in gradients], group, gradients)
+        reached = [gradient is not None for gradient in found]
+        if reached != self._reached or not all(move.is_of(self.state) for move in self._moves):
+            self._reached, self._moves = reached, self._new_moves(parameters, reached)
+        gradients = current_ranks().average(gradient for gradient in found if gradient is not None)
+        with torch.no_grad():
+            for move in self._moves:
+                move(gradients)
         self._n_steps += 1
         if self._n_steps % _STEPS_BETWEEN_SWEEPS == 0:
             self._sweep()
+
+    def _new_moves(self, parameters: list[Tensor], reached: list[bool]) -> list[_Move]:
+        """Return how the parameters that a loss depends on move, by groups."""
+        fresh = torch.zeros((), dtype=torch.float32, device=parameters[0].device)
+        moves, n_before = [], 0
+        left = iter(reached)
+        for group in self.param_groups:
+            moved = [parameter for parameter, yes in zip(group["params"], left) if yes]
+            # Of those that moved together so far, one count stands for all; it is a new one, as
+            # not all of them may do so from here on.
+            counts: dict[int, Tensor] = {}
+            for parameter in moved:
+                state = self.state[parameter]
+                if not state:
+                    state["step"] = fresh
+                    state["exp_avg"] = torch.zeros_like(parameter)
+                    state["exp_avg_sq"] = torch.zeros_like(parameter)
+                count = state["step"]
+                state["step"] = counts.setdefault(id(count), count.clone())
+            if moved:
+                place = slice(n_before, n_before + len(moved))
+                moves.append(_Move(group, moved, self.state, place))
+                n_before = place.stop
+        return moves
 
     def _sweep(self) -> None:
         """Let moments that no longer move a weight be zero."""
@@ -126,35 +198,3 @@ class Adam(torch.optim.AdamW):
             for name in ("exp_avg", "exp_avg_sq"):
                 if state[name].device.type == "cpu":
                     torch.ops.aten.hardshrink.out(state[name], _SMALLEST_MOMENT, out=state[name])
-
-    @torch.no_grad()
-    def _move(
-        self, parameters: list[Tensor], group: dict[str, Any], gradients: dict[Tensor, Tensor]
-    ) -> None:
-        if not parameters:
-            return
-        for parameter in parameters:
-            if not self.state[parameter]:
-                self.state[parameter] = {
-                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-                    "exp_avg": torch.zeros_like(parameter),
-                    "exp_avg_sq": torch.zeros_like(parameter),
-                }
-        states = [self.state[parameter] for parameter in parameters]
-        steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
-        torch._fused_adamw_(
-            parameters,
-            [gradients[parameter] for parameter in parameters],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],
-            steps,
-            amsgrad=False,
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=False,
-        )

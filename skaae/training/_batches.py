@@ -121,11 +121,14 @@ class ResidentBatches:
                 parts.append(self._labeled[self._drawn_for_labels()])
             if self._neighbors is not None:
                 parts.append(self._drawn_neighbors(self._neighbors[fair]))
-            index = torch.cat(parts)
+            index = torch.cat(parts) if len(parts) > 1 else fair
             y = None if self.y is None else self.y[index]
             n_pairs = 0 if self._neighbors is None else len(fair)
             places = None if self.places is None else self.places[index]
-            yield Batch(self.rows[index], y, len(index) - len(fair), n_pairs, places)
+            # Rows of a tensor are gathered twice as fast so; rows of a file have no such method.
+            rows = self.rows
+            x = rows.index_select(0, index) if isinstance(rows, Tensor) else rows[index]
+            yield Batch(x, y, len(index) - len(fair), n_pairs, places)
 
     def _graph(self) -> Tensor | None:
         """Return the places of each row's neighbours, shape (n_samples, n_neighbors)."""

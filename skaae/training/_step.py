@@ -209,7 +209,7 @@ class TrainingStep(BaseStep):
             shape = (n_rows, *x.shape[1:])
             return torch.randn(shape, generator=self.generator, dtype=x.dtype, device=x.device)
 
-        return x + self._noise * drawn_in_parts(draw, len(x))
+        return drawn_in_parts(draw, len(x)).mul_(self._noise).add_(x)
 
     def _label_columns(
         self, samples: list[PosteriorSample], y: Tensor | None

@@ -64,7 +64,7 @@ class Codec:
             _codes,
             X,
             self.model.n_components,
-            before=self.scaling.forward,
+            before=self.scaling.forward_,
         )
 
     def label_probabilities(self, X: Rows) -> np.ndarray:
@@ -73,7 +73,7 @@ class Codec:
             _probabilities,
             X,
             self.model.latents[1].n_components,
-            before=self.scaling.forward,
+            before=self.scaling.forward_,
         )
 
     def decode(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
@@ -114,7 +114,7 @@ class Codec:
             x, given = both[:, :n_features], None if labels is None else both[:, n_features:]
             return self.loss(model.decode_codes(model.mean_codes(x), given), x)[:, None]
 
-        return self._apply(losses, X, 1, before=self.scaling.forward, beside=labels)[:, 0]
+        return self._apply(losses, X, 1, before=self.scaling.forward_, beside=labels)[:, 0]
 
     def graphs(self) -> dict[str, Graph]:
         """Return what ``encode``, ``decode`` and ``label_probabilities`` compute, by part."""

@@ -379,7 +379,7 @@ class ImplicitGenerativeModel(SavingMixin, PortableEstimator):
             directions = random_directions(X.shape[1], _N_PROJECTIONS, new_generator(0))
             directions = directions.to(X.device if isinstance(X, Tensor) else "cpu")
             ours, theirs = (
-                self._scaling.forward(block_of(rows, slice(None))).to(directions)
+                self._scaling.forward_(block_of(rows, slice(None))).to(directions)
                 for rows in (self.sample(len(X), random_state=0), X)
             )
             return -float(sliced_distance(ours, theirs, directions))

@@ -55,7 +55,7 @@ def rows_in_units(X: Rows, scaling: ColumnScaling, device: torch.device) -> Tens
         x = torch.empty(X.shape, dtype=torch.float32, device=device)
         for start in range(0, len(X), _BLOCK):
             block = block_of(X, slice(start, start + _BLOCK))
-            x[start : start + _BLOCK] = scaling.forward(block)
+            x[start : start + _BLOCK] = scaling.forward_(block)
     return x
 
 

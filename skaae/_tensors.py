@@ -61,7 +61,10 @@ def empty_like_rows(X: Any, n_columns: int) -> Tensor:
 def block_of(X: Any, rows: slice) -> Tensor:
     """Return some rows of `X` as a tensor of their own, where they lie."""
     # Rows may be read-only (memory maps, joblib), and a network may work in place.
-    return X[rows].clone() if isinstance(X, Tensor) else torch.as_tensor(np.array(X[rows]))
+    if isinstance(X, Tensor):
+        return X[rows].clone()
+    block = X[rows]
+    return torch.as_tensor(block if block.flags.owndata else np.array(block))
 
 
 def entries_at(values: np.ndarray, places: Any) -> Any:

@@ -48,6 +48,50 @@ def test_steps_are_those_of_the_optimiser_of_pytorch(kind):
         torch.testing.assert_close(mine, other)
 
 
+def test_parameters_that_a_loss_leaves_out_have_steps_of_their_own():
+    """As where only some batches have labels."""
+    ours, theirs = nn.ModuleList([network(), network()]), nn.ModuleList([network(), network()])
+    adam = Adam({ours: 1.0}, 0.01, 0.0, BETAS)
+    reference = torch.optim.AdamW(
+        theirs.parameters(), lr=0.01, betas=BETAS, weight_decay=0.0, fused=True
+    )
+
+    def loss(models, step):
+        return sum(loss_of(model, step) for model in models[: 1 + step % 2])
+
+    for step in (1, 1, 0, 0, 1, 0, 1):
+        adam.descend(loss(ours, step))
+        reference.zero_grad()
+        loss(theirs, step).backward()
+        reference.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters()):
+        assert torch.equal(mine, other)
+        assert adam.state[mine]["step"] == reference.state[other]["step"]
+
+
+def test_moments_that_are_taken_away_or_put_back_count():
+    model, fresh = network(), network()
+    adam = Adam({model: 1.0}, 0.01, 0.0, BETAS)
+    adam.descend(loss_of(model, 0))
+    kept = {
+        p: {key: value.clone() for key, value in state.items()} for p, state in adam.state.items()
+    }
+    weights = copy.deepcopy(model.state_dict())
+    adam.descend(loss_of(model, 1))
+    after = copy.deepcopy(model.state_dict())
+
+    adam.state.clear()
+    adam.state.update(kept)
+    model.load_state_dict(weights)
+    adam.descend(loss_of(model, 1))
+    assert all(torch.equal(value, after[name]) for name, value in model.state_dict().items())
+
+    adam.state.clear()
+    model.load_state_dict(fresh.state_dict())
+    adam.descend(loss_of(model, 0))
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
 def test_a_copy_goes_on_alike():
     model = network()
     adam = Adam({model: 1.0}, 0.01, 0.5, BETAS)

@@ -178,3 +178,12 @@ def test_numbers_that_differ_in_their_last_digit_are_constant():
     assert X[0, 0] != X[1, 0]
     assert scaling.scale[0] == 0.0 < scaling.scale[1]
     assert np.allclose(scaling.inverse(scaling.forward(torch.as_tensor(X))).numpy(), X)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_are_scaled_where_they_lie(dtype):
+    X = np.hstack([rows(), np.full((200, 1), 7.0)]).astype(dtype)
+    scaling, block = ColumnScaling.fit(X), torch.as_tensor(X.copy())
+    scaled = scaling.forward_(block)
+    assert scaled.data_ptr() == block.data_ptr()
+    np.testing.assert_array_equal(scaled.numpy(), forward(X, scaling))

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier
 from skaae._scaling import ColumnScaling
+from skaae._sources import FileRows
+from skaae._tensors import block_of
 
 pytestmark = short_fits_may_warn
 
@@ -214,3 +216,21 @@ def test_set_output_has_the_last_word(models, counts, device, container, kind):
     frame = model.transform(torch.as_tensor(counts[0], device=device))
     assert isinstance(frame, kind)
     np.testing.assert_array_equal(frame.to_numpy(), models["autoencoder"].transform(counts[0]))
+
+
+@pytest.mark.parametrize("kind", ["array", "read-only", "tensor", "memory map", "file"])
+@pytest.mark.parametrize("rows", [slice(2, 5), slice(None)])
+def test_a_block_is_a_copy(kind, rows, tmp_path):
+    """Networks, and the scaling of columns, may work in it."""
+    X = np.arange(24.0).reshape(8, 3)
+    np.save(tmp_path / "rows.npy", X)
+    held = {
+        "array": X.copy(),
+        "read-only": np.broadcast_to(X, X.shape),
+        "tensor": torch.as_tensor(X.copy()),
+        "memory map": np.load(tmp_path / "rows.npy", mmap_mode="r+"),
+        "file": FileRows(np.load(tmp_path / "rows.npy", mmap_mode="r+")),
+    }[kind]
+    block_of(held, rows).zero_()
+    np.testing.assert_array_equal(held[rows], X[rows])
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), X)

@@ -108,17 +108,14 @@ def test_columns_that_start_alike_part():
 def test_places_are_the_same_with_any_number_of_threads():
     """The least digit would grow to another map in hundreds of steps."""
     x, _ = groups(n_groups=10, size=250)
-    neighbors, start, prior_codes = (
-        nearest_neighbors(x, N_NEIGHBORS),
-        x[:, :2],
-        scattered(10_000, 2),
-    )
+    neighbors, start = nearest_neighbors(x, N_NEIGHBORS), x[:, :2]
+    prior_codes, sample = scattered(10_000, 2), scattered(len(x), 2, seed=1)
     before, found = torch.get_num_threads(), []
     try:
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
             places = lay_out(start, neighbors, new_generator(0))
-            found.append(carried_to_prior(places, prior_codes, new_generator(1)))
+            found.append(carried_to_prior(places, prior_codes, sample, new_generator(1)))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(*found)
@@ -142,11 +139,18 @@ def prior_draws(prior, n, n_components, seed=7):
     return as_prior(prior).sample(n, n_components, generator=new_generator(seed))
 
 
+def carried(start, prior):
+    n, n_components = start.shape
+    draws = prior_draws(prior, n_prior_draws(n), n_components)
+    sample = prior_draws(prior, n, n_components, seed=9)
+    return carried_to_prior(start, draws, sample, new_generator(0))
+
+
 @pytest.mark.parametrize("prior", sorted(set(PRIORS) - {"categorical"}))
 def test_what_is_carried_to_a_prior_is_distributed_like_it(prior):
     n = 1_000
     start = torch.cat([scattered(n // 2, 2) - 4.0, 0.3 * scattered(n // 2, 2, 1) + 2.0])
-    places = carried_to_prior(start, prior_draws(prior, n_prior_draws(n), 2), new_generator(0))
+    places = carried(start, prior)
     others = prior_draws(prior, 10_000, 2, seed=8)
     for angle in np.linspace(0.0, np.pi, 7):
         axis = torch.tensor([np.cos(angle), np.sin(angle)], dtype=torch.float32)
@@ -155,17 +159,26 @@ def test_what_is_carried_to_a_prior_is_distributed_like_it(prior):
 
 def test_in_one_dimension_the_order_stays():
     start = scattered(500, 1).exp()
-    places = carried_to_prior(start, prior_draws("uniform", 10_000, 1), new_generator(0))
+    places = carried(start, "uniform")
     assert spearmanr(start, places).statistic == 1.0
 
 
 def test_what_is_close_stays_close():
     start = scattered(1_000, 2) + 5.0 * torch.eye(2)[torch.arange(1_000) % 2]
-    places = carried_to_prior(start, prior_draws("uniform", 10_000, 2), new_generator(0))
+    places = carried(start, "uniform")
     near = nearest_neighbors(start, 10)
     apart = (places[:, None] - places[near]).norm(dim=2).median()
     anywhere = (places[:500] - places[500:]).norm(dim=1).median()
     assert apart < 0.15 * anywhere
+
+
+@pytest.mark.parametrize("prior", ["normal", "uniform", "swiss_roll"])
+def test_what_is_distributed_like_the_prior_stays_beside_its_neighbours(prior):
+    """Carried on, each place would come beside some draw, and half of the neighbours go."""
+    start = prior_draws(prior, 500, 2, seed=3)
+    before, after = (nearest_neighbors(x, 10) for x in (start, carried(start, prior)))
+    shared = [len(set(a) & set(b)) / 10 for a, b in zip(before.tolist(), after.tolist())]
+    assert np.mean(shared) > 0.9
 
 
 # ------------------------------------------------------------------ of a fit

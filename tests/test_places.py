@@ -20,8 +20,9 @@ def asked(monkeypatch):
         kept["state"] = generator.get_state()
         return 2.0 * starts
 
-    def carried_to_prior(places, prior_codes, generator):
-        kept.update(places=places, prior_codes=prior_codes, same=generator is kept["generator"])
+    def carried_to_prior(places, prior_codes, sample, generator):
+        kept.update(places=places, prior_codes=prior_codes, sample=sample)
+        kept["same"] = generator is kept["generator"]
         return 2.0 * places
 
     monkeypatch.setattr(_places, "lay_out", lay_out)
@@ -54,8 +55,9 @@ def test_draws_are_of_the_latent_in_its_units(asked, global_states):
     map_of(x, latent, lambda x: x[:, :2], 4, 3)
     assert asked["prior_codes"].shape == (n_prior_draws(16), 2)
     np.testing.assert_allclose(asked["prior_codes"].std(dim=0), 1.0, atol=0.1)
-    expected = latent.sample_prior(n_prior_draws(16), torch.Generator().manual_seed(3))
-    assert torch.equal(asked["prior_codes"], expected)
+    expected = latent.sample_prior(n_prior_draws(16) + 16, torch.Generator().manual_seed(3))
+    assert torch.equal(asked["prior_codes"], expected[:-16])
+    assert torch.equal(asked["sample"], expected[-16:])
     assert asked["same"]
     assert global_states() == before
     assert torch.equal(asked["state"], torch.Generator().manual_seed(3).get_state())

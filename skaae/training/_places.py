@@ -91,8 +91,9 @@ def _laid_out(
             starts[done : done + len(block), : first.shape[1]] = first
             done += len(block)
     places = lay_out(starts, neighbors, generator)
-    prior_codes = latent.sample_prior(n_prior_draws(n), generator).to(places)
-    return carried_to_prior(places, prior_codes, generator).cpu(), _reach(rows, neighbors)
+    draws = latent.sample_prior(n_prior_draws(n) + n, generator).to(places)
+    carried = carried_to_prior(places, draws[:-n], draws[-n:], generator)
+    return carried.cpu(), _reach(rows, neighbors)
 
 
 def _reach(rows: Tensor | StreamedRows, neighbors: Tensor) -> float:

@@ -168,23 +168,23 @@ def carried_to_prior(
     places = _standardized(places) * prior_codes.std(dim=0) + prior_codes.mean(dim=0)
     # The middle of each place's share, in whole numbers: float32 has none beyond 2^24.
     ranks = (2 * torch.arange(n, device=places.device) + 1) * len(prior_codes) // (2 * n)
-    for step in range(_MOST_TRANSPORTS):
-        if step % _BETWEEN_LOOKS == 0:
-            if step and bool(distance <= usual):
-                break
-            distance, usual = places.new_zeros(2)
-        # On the CPU, since not every device can orthogonalise.
-        drawn = normal_draws(n_components, n_components, generator=generator)
-        axes = torch.linalg.qr(drawn.cpu())[0].to(places)
-        along = places @ axes
-        goal = sorted_columns(prior_codes @ axes)[ranks]
-        order = order_of_columns(along)
-        rest = goal - along.gather(0, order)
-        # Measured along axes that nothing has moved along yet.
-        distance += rest.square().sum()
-        usual += (goal - sorted_columns(sample @ axes)).square().sum()
-        shift = torch.empty_like(along).scatter_(0, order, rest)
-        places = places + _TRANSPORT_STEP * (shift @ axes.T)
+    for _ in range(_MOST_TRANSPORTS // _BETWEEN_LOOKS):
+        distance, usual = places.new_zeros(2)
+        for _ in range(_BETWEEN_LOOKS):
+            # On the CPU, since not every device can orthogonalise.
+            drawn = normal_draws(n_components, n_components, generator=generator)
+            axes = torch.linalg.qr(drawn.cpu())[0].to(places)
+            along = places @ axes
+            goal = sorted_columns(prior_codes @ axes)[ranks]
+            order = order_of_columns(along)
+            rest = goal - along.gather(0, order)
+            # Measured along axes that nothing has moved along yet.
+            distance += rest.square().sum()
+            usual += (goal - sorted_columns(sample @ axes)).square().sum()
+            shift = torch.empty_like(along).scatter_(0, order, rest)
+            places = places + _TRANSPORT_STEP * (shift @ axes.T)
+        if distance <= usual:
+            break
     return places
 
 

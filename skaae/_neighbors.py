@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,6 +28,8 @@ _LEAST_ROUGH = 16_384
 # Beyond so many, PyNNDescent, which finds 96 to 99 in 100 of the same, is compiled and done before
 # a processor has compared all pairs; of 100,000 rows it finds them six times as fast.
 _MOST_COMPARED = 200_000
+# Not all kinds of numba's threads bear two callers.
+_DESCENDING = threading.Lock()
 # So many times the neighbours asked for are measured again.
 _CANDIDATES = 4
 # Axes that keep so much of the variance stand for all, if they are at most so many of the columns.
@@ -217,7 +220,7 @@ def _fill_from_candidates(
 def neighbors_of(rows: Tensor | StreamedRows, n_neighbors: int) -> Tensor:
     """Return the places of each row's nearest other rows.
 
-    Sparse rows stay sparse, and are compared by scikit-learn on the CPU.
+    Sparse rows stay sparse, and are compared on the CPU, by scikit-learn or by PyNNDescent.
     """
     if isinstance(rows, Tensor):
         return nearest_neighbors(rows, n_neighbors)
@@ -245,12 +248,21 @@ def _by_descent(rows: Any, n_neighbors: int) -> np.ndarray:
 
     -1 stands where none was found. The same rows have the same neighbours each time.
     """
-    import numba
-    from pynndescent import NNDescent
+    n_threads = torch.get_num_threads()
+    with _DESCENDING:
+        try:
+            import numba
+            from pynndescent import NNDescent
 
-    n_threads = min(torch.get_num_threads(), numba.get_num_threads())
-    # A row is the first of its own neighbours.
-    search = NNDescent(rows, n_neighbors=n_neighbors + 1, random_state=0, n_jobs=n_threads)
+            of_numba = numba.get_num_threads()
+            try:
+                # By one thread: others find others. A row is the first of its own neighbours.
+                search = NNDescent(rows, n_neighbors=n_neighbors + 1, random_state=0, n_jobs=1)
+            finally:
+                numba.set_num_threads(of_numba)
+        finally:
+            # Which numba sets where both compute by one library of threads.
+            torch.set_num_threads(n_threads)
     places = search.neighbor_graph[0].astype(np.int64)
     return _without(np.arange(len(places)), places)
 

@@ -2,18 +2,16 @@ import numpy as np
 import pytest
 import torch
 from estimator_cases import SHORT, short_fits_may_warn
+from neighbor_cases import clusters, reference, scattered
 from scipy.sparse import csr_array
-from sklearn.neighbors import NearestNeighbors
 from source_cases import SlicesOnly
 
 from skaae import AdversarialAutoencoder, load
 from skaae._device import new_generator
 from skaae._neighbors import (
-    _descends,
     _fill_from_candidates,
     _in_fewer_columns,
     _Search,
-    _without,
     nearest_neighbors,
     neighbors_of,
 )
@@ -23,15 +21,6 @@ from skaae._sources import FileRows, SparseRows
 from skaae._streams import StreamedRows
 from skaae.distributed import _RANKS, Ranks
 from skaae.training import batches_of
-
-
-def scattered(n, n_columns=6, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, n_columns, generator=generator)
-
-
-def reference(x, n_neighbors):
-    return NearestNeighbors(n_neighbors=n_neighbors).fit(x).kneighbors(return_distance=False)
 
 
 @pytest.mark.parametrize("n", [16, 31, 32, 33, 64, 700])
@@ -59,13 +48,6 @@ def candidates_first(request, monkeypatch):
     monkeypatch.setattr("skaae._neighbors.multiplies_bfloat16", lambda device: rounds)
     monkeypatch.setattr("skaae._neighbors._LEAST_ROUGH", 0)
     monkeypatch.setattr("skaae._neighbors._LEAST_ROWS_A_COLUMN", 4)
-
-
-def clusters(spread, n_columns, n=500):
-    """Return rows about four centres, ever less spread out along their columns."""
-    centres = 4.0 * scattered(4, n_columns, seed=1)
-    widths = spread * torch.arange(1.0, n_columns + 1.0) ** -1.5
-    return centres.repeat_interleave(n // 4, dim=0) + widths * scattered(n, n_columns)
 
 
 @pytest.mark.parametrize("spread", [10.0, 1.0, 0.1, 0.01])
@@ -311,85 +293,3 @@ def test_lengths_come_through_products_of_few_digits(n):
     total = search._parts.double().sum(dim=1)
     exact = 0.5 * x.double().square().sum(dim=1)
     torch.testing.assert_close(total, exact, rtol=1e-6, atol=0.0)
-
-
-@pytest.fixture
-def descends(monkeypatch):
-    """Let PyNNDescent look, however few rows there are."""
-    pytest.importorskip("pynndescent")
-    monkeypatch.setattr("skaae._neighbors._MOST_COMPARED", 0)
-
-
-def share_found(found, expected):
-    return np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found.tolist(), expected)])
-
-
-@pytest.mark.slow  # for its compilation
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_descent_finds_nearly_the_same(kind, descends):
-    x = clusters(1.0, 6, n=3_000)
-    rows = x
-    if kind == "sparse":
-        source = SparseRows(csr_array(x.numpy()))
-        rows = StreamedRows(source, ColumnScaling.identity(6), torch.device("cpu"))
-    first, again = neighbors_of(rows, 15), neighbors_of(rows, 15)
-    assert first.dtype == torch.int64
-    assert torch.equal(first, again)
-    assert not (first == torch.arange(len(x))[:, None]).any()
-    assert share_found(first, reference(x.numpy(), 15)) > 0.95
-
-
-@pytest.mark.slow
-def test_descent_leaves_threads_and_numbers_of_others_alone(descends):
-    numba = pytest.importorskip("numba")
-    before, drawn = numba.get_num_threads(), np.random.get_state()[1].tolist()
-    neighbors_of(scattered(500), 5)
-    assert numba.get_num_threads() == before
-    assert np.random.get_state()[1].tolist() == drawn
-
-
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_rows_that_descent_leaves_without_neighbours_are_compared_with_all(kind, monkeypatch):
-    x, asked = scattered(60), []
-    expected = reference(x.numpy(), 5)
-
-    def by_descent(rows, n_neighbors):
-        asked.append(rows.shape)
-        found = np.array(expected)
-        found[[3, 41], 2:] = -1
-        return found
-
-    monkeypatch.setattr("skaae._neighbors._descends", lambda n_rows, device: n_rows == 60)
-    monkeypatch.setattr("skaae._neighbors._by_descent", by_descent)
-    rows = x
-    if kind == "sparse":
-        source = SparseRows(csr_array(x.numpy()))
-        rows = StreamedRows(source, ColumnScaling.identity(6), torch.device("cpu"))
-    np.testing.assert_array_equal(neighbors_of(rows, 5).numpy(), expected)
-    assert asked == [(60, 6)]
-
-
-@pytest.mark.parametrize(
-    ("places", "expected"),
-    [([[7, 1, 2]], [[1, 2]]), ([[1, 7, 2]], [[1, 2]]), ([[1, 2, 3]], [[1, 2]])],
-    ids=["first", "behind a copy", "behind too many copies"],
-)
-def test_a_row_is_no_neighbour_of_itself(places, expected):
-    found = _without(np.array([7]), np.array(places))
-    np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "device", "forked", "installed", "expected"),
-    [
-        (200_001, "cpu", False, True, True),
-        (200_000, "cpu", False, True, False),
-        (200_001, "cuda", False, True, False),
-        (200_001, "cpu", True, True, False),
-        (200_001, "cpu", False, False, False),
-    ],
-)
-def test_when_descent_is_asked(n_rows, device, forked, installed, expected, monkeypatch):
-    monkeypatch.setattr("skaae._neighbors.was_forked", lambda: forked)
-    monkeypatch.setattr("skaae._neighbors.find_spec", lambda name: True if installed else None)
-    assert _descends(n_rows, torch.device(device)) is expected

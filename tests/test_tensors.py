@@ -8,13 +8,14 @@ import polars as pl
 import pytest
 import torch
 from estimator_cases import SHORT, short_fits_may_warn
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from source_cases import ESTIMATORS, answers
 from torch import Tensor
 
 from skaae import AdversarialAutoencoder, AdversarialAutoencoderClassifier
 from skaae._scaling import ColumnScaling
-from skaae._sources import FileRows
+from skaae._sources import FileRows, SparseRows
 from skaae._tensors import block_of
 
 pytestmark = short_fits_may_warn
@@ -218,7 +219,7 @@ def test_set_output_has_the_last_word(models, counts, device, container, kind):
     np.testing.assert_array_equal(frame.to_numpy(), models["autoencoder"].transform(counts[0]))
 
 
-@pytest.mark.parametrize("kind", ["array", "read-only", "tensor", "memory map", "file"])
+@pytest.mark.parametrize("kind", ["array", "read-only", "tensor", "memory map", "file", "sparse"])
 @pytest.mark.parametrize("rows", [slice(2, 5), slice(None)])
 def test_a_block_is_a_copy(kind, rows, tmp_path):
     """Networks, and the scaling of columns, may work in it."""
@@ -230,6 +231,7 @@ def test_a_block_is_a_copy(kind, rows, tmp_path):
         "tensor": torch.as_tensor(X.copy()),
         "memory map": np.load(tmp_path / "rows.npy", mmap_mode="r+"),
         "file": FileRows(np.load(tmp_path / "rows.npy", mmap_mode="r+")),
+        "sparse": SparseRows(csr_array(X)),
     }[kind]
     block_of(held, rows).zero_()
     np.testing.assert_array_equal(held[rows], X[rows])

@@ -91,9 +91,10 @@ def _laid_out(
             starts[done : done + len(block), : first.shape[1]] = first
             done += len(block)
     places = lay_out(starts, neighbors, generator)
-    draws = latent.sample_prior(n_prior_draws(n) + n, generator).to(places)
-    carried = carried_to_prior(places, draws[:-n], draws[-n:], generator)
-    return carried.cpu(), _reach(rows, neighbors)
+    prior_codes = latent.sample_prior(n_prior_draws(n), generator).to(places)
+    sample = latent.sample_prior(n, generator).to(places)
+    places = carried_to_prior(places, prior_codes, sample, generator)
+    return places.cpu(), _reach(rows, neighbors)
 
 
 def _reach(rows: Tensor | StreamedRows, neighbors: Tensor) -> float:

@@ -178,8 +178,8 @@ def carried_to_prior(
             goal = sorted_columns(prior_codes @ axes)[ranks]
             order = order_of_columns(along)
             rest = goal - along.gather(0, order)
-            # Measured along axes that nothing has moved along yet, and without squares, of which one
-            # draw far out would be the most.
+            # Along axes that nothing has moved along yet, and without squares: one draw far out
+            # would be most of their sum.
             distance += rest.abs().sum()
             usual += (goal - sorted_columns(sample @ axes)).abs().sum()
             shift = torch.empty_like(along).scatter_(0, order, rest)

@@ -15,6 +15,7 @@ from skaae.divergences import (
     DIVERGENCES,
     FDivergence,
     JensenShannon,
+    KullbackLeibler,
     Wasserstein,
 )
 from skaae.networks import MLP
@@ -116,6 +117,24 @@ def test_what_sees_the_rows_beside_judges_each_sample_by_itself(name):
         normal(8, 2), normal(9, 2), network, generator=new_generator(0)
     )
     assert asked == [8, 9]
+
+
+def test_a_case_may_work_in_place():
+    class InPlace(KullbackLeibler):
+        def activation(self, v):
+            return v.add_(1.0)
+
+        def conjugate(self, v):
+            return v.exp_()
+
+    discriminator = MLP((5,), linear_path=False)(2, 1)
+    samples = normal(7, 2), normal(5, 2, seed=1)
+    found = []
+    for divergence in (InPlace(), KullbackLeibler()):
+        loss = divergence.discriminator_loss(*samples, discriminator, generator=new_generator(0))
+        found.append([loss, *torch.autograd.grad(loss, list(discriminator.parameters()))])
+    for ours, theirs in zip(*found):
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)

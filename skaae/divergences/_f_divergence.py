@@ -101,8 +101,9 @@ def _answers(discriminator: nn.Module, codes: Tensor, prior_codes: Tensor) -> tu
         return _in_full(discriminator(codes)), _in_full(discriminator(prior_codes))
     # One pass of twice the rows is quicker than two.
     answers = _in_full(discriminator(torch.cat([codes, prior_codes])))
-    # Slices, in which a case may work in place; of what is split that is an error.
-    return answers[: len(codes)], answers[len(codes) :]
+    # Copies, in which a case may work in place.
+    of_codes, of_prior = answers.split([len(codes), len(prior_codes)])
+    return of_codes.clone(), of_prior.clone()
 
 
 def _in_full(v: Tensor) -> Tensor:

@@ -24,9 +24,11 @@ SECTIONS = {
         "small networks, and 2 and 2.5 times pythae at 100 and 256. Those beside pythae are met. "
         "Those beside the plain loop are missed, on the AMD by a little at 100 and 256 (measured "
         "before one pass of the discriminator served both samples), on the Intel, which is quick "
-        "in float32 too, by a fifth: the step by hand is 3.1, 3.5 and 3.6 times the plain loop "
-        "there, and skaae comes to 87 to 90 % of it. At batch 1024 five times would be four fifths "
-        "of what the AMD multiplies in bfloat16 with nothing else to do.\n\n"
+        "in float32 too, by a third: the step by hand is 2.8 to 3.6 times the plain loop there, "
+        "and skaae comes to 85 to 88 % of it. (That run shared its host with others, as the "
+        "spread shows; a quieter one of code 3 to 8 % slower had 2.75, 3.16 and 3.39.) At batch "
+        "1024 five times would be four fifths of what the AMD multiplies in bfloat16 with nothing "
+        "else to do. At digits the Intel comes within 4 % of the aim.\n\n"
         "At the small networks autograd's notes take as long as the products. Two ways around "
         "them took in Python what they saved: networks as one function of autograd's each were "
         "about 5 % slower at digits and at batch 100, and quicker at 1024 alone; written-out "
@@ -44,7 +46,8 @@ SECTIONS = {
         "MNIST, 60,000 rows; quality on 10,000 test rows that no fit has seen, trustworthiness on "
         "5,000 of them. Fits in turns, the search for neighbours counted. Distance from the prior: "
         "over that of two samples of it; codes told from the prior: by trees, 0.5 is a perfect "
-        "match.",
+        "match. The AMD's are of a state of the code from before maps were carried to the prior "
+        "as :doc:`guide/maps` says.",
     ),
     "data_parallel": (
         "Several processes",

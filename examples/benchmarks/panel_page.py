@@ -22,15 +22,16 @@ accuracy of a linear support vector machine behind the reducer; *prior* how far 
 prior over how far two samples of it are; *told* how often trees tell samples from rows (50 % is
 best) and, behind the stroke, samples drawn with ``source="aggregated_posterior"``.
 
-Tables are standardised by their training rows, images and gene expressions are as they come. Letters
-and MNIST, which the script has too, were not run here (MNIST beside UMAP: :doc:`speed`), and
-KernelPCA, PaCMAP and pythae on the first five sets alone. What is not named ``neighbors_weight=1`` of
-these, and their pictures, are of a state of the code from before maps were carried to the prior as
-:doc:`guide/maps` says. Seconds stand in the JSON alone: the machines were busy with other work.
+Tables are standardised by their training rows, images and gene expressions are as they come.
+Letters and MNIST, which the script has too, were not run here (MNIST beside UMAP: :doc:`speed`),
+and KernelPCA, PaCMAP and pythae on the first five sets alone. What is not named
+``neighbors_weight=1`` of these, and their pictures, are of a state of the code from before maps
+were carried to the prior as :doc:`guide/maps` says. Seconds stand in the JSON alone: the machines
+were busy with other work.
 
-Of the eleven sets in the plane, the map is within 0.02 of openTSNE in accuracy and trustworthiness on
-eight: not on usps (trustworthiness 0.023 less), satimage (accuracy 0.03 less), and olivetti, of seven
-rows a person (0.225 less). On single-cell counts as they come, pbmc3k, it tells 0.09 more.
+Of the eleven sets in the plane, the map is within 0.02 of openTSNE in accuracy and trustworthiness
+on eight: not on usps (trustworthiness 0.023 less), satimage (accuracy 0.03 less), and olivetti, of
+seven rows a person (0.225 less). On single-cell counts as they come, pbmc3k, it tells 0.09 more.
 {hardware} {versions}
 The page is written by ``examples/benchmarks/panel_page.py`` from what
 ``examples/benchmarks/panel.py`` left.

@@ -147,7 +147,13 @@ def carried(start, prior):
     return carried_to_prior(start, draws, sample, new_generator(0))
 
 
-@pytest.mark.parametrize("prior", [*sorted(set(PRIORS) - {"categorical"}), stats.t(df=3)], ids=str)
+@pytest.mark.parametrize(
+    "prior",
+    [
+        *sorted(set(PRIORS) - {"categorical"}),
+        pytest.param(stats.t(df=3), id="Student's t"),
+    ],
+)
 def test_what_is_carried_to_a_prior_is_distributed_like_it(prior):
     n = 1_000
     start = torch.cat([scattered(n // 2, 2) - 4.0, 0.3 * scattered(n // 2, 2, 1) + 2.0])

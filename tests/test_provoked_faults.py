@@ -160,7 +160,7 @@ def test_a_device_without_memory_for_the_rows_says_what_needs_less(name, wine, m
     def forward(*_):
         raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(ColumnScaling, "forward", forward)
+    monkeypatch.setattr(ColumnScaling, "forward_", forward)
     model = clone(ESTIMATORS[name])
     with pytest.raises(OutOfMemoryError, match=r"Tried to allocate 2\.00 GiB") as caught:
         model.fit(*wine)
